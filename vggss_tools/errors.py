@@ -1,0 +1,151 @@
+"""Errors that a user sees: one line that names the thing, the cause and the remedy.
+
+Every error that ends a command is a :class:`VggssError`, whose ``exit_code`` is the process's.
+A single clip's failure inside a stage is a :class:`ClipFailure`; it never ends the command by
+itself, unless its kind is fatal (a full disk fails the next clip as well).
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+from enum import StrEnum
+from types import ModuleType
+
+import click
+
+
+class VggssError(click.ClickException):
+    """An error with a remedy; exit code 1."""
+
+    exit_code = 1
+
+
+class SomeFailed(VggssError):
+    """The command finished, but some clips can never succeed; exit code 3."""
+
+    exit_code = 3
+
+
+class Incomplete(VggssError):
+    """The command is not complete, and running it again helps; exit code 4."""
+
+    exit_code = 4
+
+
+class Blocked(VggssError):
+    """The remote refuses for a while; exit code 5."""
+
+    exit_code = 5
+
+
+class InvalidInput(VggssError):
+    """A file or value was read and refused; nothing was changed; exit code 6."""
+
+    exit_code = 6
+
+
+class MissingExtra(VggssError):
+    """A package of an optional extra is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package}: not installed, and this needs it; "
+            f"install it with: pip install 'vggss-tools[{extra}]'"
+        )
+
+
+class FailureKind(StrEnum):
+    """Why one clip failed at one stage. Each kind belongs to exactly one action."""
+
+    # Media: the file itself is unfit, trying again cannot help.
+    NOT_FOUND = "not_found"
+    CORRUPT = "corrupt"
+    NO_VIDEO = "no_video"
+    NO_AUDIO = "no_audio"
+    TOO_SHORT = "too_short"
+    # Fatal: the next clip would fail in the same way, so the stage stops.
+    DISK_FULL = "disk_full"
+    PERMISSION = "permission"
+    TOOL_MISSING = "tool_missing"
+    # Anything else: unexpected, worth another try and a bug report.
+    ERROR = "error"
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the whole stage stops at this failure."""
+        return self in _FATAL
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the same clip would fail again, however often it is tried."""
+        return self in _PERMANENT
+
+
+_FATAL = frozenset({FailureKind.DISK_FULL, FailureKind.PERMISSION, FailureKind.TOOL_MISSING})
+_PERMANENT = frozenset(
+    {
+        FailureKind.CORRUPT,
+        FailureKind.NO_VIDEO,
+        FailureKind.NO_AUDIO,
+        FailureKind.TOO_SHORT,
+    }
+)
+
+_ERRNO_KINDS = {
+    errno.ENOSPC: FailureKind.DISK_FULL,
+    errno.EDQUOT: FailureKind.DISK_FULL,
+    errno.EACCES: FailureKind.PERMISSION,
+    errno.EPERM: FailureKind.PERMISSION,
+    errno.EROFS: FailureKind.PERMISSION,
+}
+
+REMEDIES = {
+    FailureKind.DISK_FULL: "free some space and run the same command again",
+    FailureKind.PERMISSION: "check the rights of that path and run the same command again",
+    FailureKind.TOOL_MISSING: "install the tool and run the same command again",
+}
+
+
+class ClipFailure(Exception):
+    """One clip failed at one stage, for a known reason.
+
+    Parameters
+    ----------
+    kind : FailureKind
+    message : str
+        What happened, in one line, naming the file; the raw message of the tool where there is one.
+    """
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(kind, message)
+        self.kind = kind
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+    @classmethod
+    def from_exception(cls, error: BaseException) -> ClipFailure:
+        """Give any exception of a stage its kind; the message keeps the exception's own words."""
+        if isinstance(error, ClipFailure):
+            return error
+        if isinstance(error, OSError) and error.errno in _ERRNO_KINDS:
+            return cls(_ERRNO_KINDS[error.errno], str(error))
+        text = " ".join(str(error).split()) or "no message"
+        return cls(FailureKind.ERROR, f"{type(error).__name__}: {text}")
+
+
+def import_extra(module: str, extra: str) -> ModuleType:
+    """Import ``module``, or say in one line which extra brings it.
+
+    A module that is there but itself fails on a missing import is not hidden: only the absence
+    of ``module``'s own top-level package is translated.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        top = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != top:
+            raise
+        raise MissingExtra(top, extra) from None
