@@ -1,0 +1,1 @@
+"""Runnable pipelines; read them through ``vggss_tools.pipeline``."""
