@@ -28,11 +28,16 @@ def publish(part: Path, final: Path) -> None:
     with part.open("rb") as handle:
         os.fsync(handle.fileno())
     part.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY)
+    sync_folder(final.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk; a file's own fsync covers its contents alone."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 @contextmanager

@@ -110,9 +110,10 @@ class Ledger:
                 f"{LEDGER_VERSION}; use the vggss-tools that wrote it, or move the file away to "
                 "have the stages run again"
             )
-        with self._db:
+        if version == 0:
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version = {LEDGER_VERSION}")
+            self._db.commit()
         self._db.execute("SELECT clip_id, settings FROM outcomes LIMIT 1").fetchone()
 
     @contextmanager

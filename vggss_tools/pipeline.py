@@ -22,13 +22,13 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vggss_tools.errors import InvalidInput, SomeFailed, VggssError
+from vggss_tools.resources import resource, resource_folder
 
 SCHEMA = "vggss-pipeline/1"
 KEYS = {"schema", "name", "description", "data", "vars", "steps"}
@@ -57,8 +57,8 @@ class Pipeline:
 
 def shipped_pipelines() -> list[str]:
     """Return the names of the pipelines that come with the package."""
-    folder = resources.files("vggss_tools.pipelines")
-    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".yaml"))
+    files = resource_folder("pipelines").iterdir()
+    return sorted(Path(file.name).stem for file in files if file.name.endswith(".yaml"))
 
 
 def read_pipeline(source: str) -> Pipeline:
@@ -77,7 +77,7 @@ def read_pipeline(source: str) -> Pipeline:
     if path.is_file():
         text = path.read_text(encoding="utf-8")
     elif source in (names := shipped_pipelines()):
-        text = (resources.files("vggss_tools.pipelines") / f"{source}.yaml").read_text("utf-8")
+        text = resource(f"{source}.yaml", "pipelines").read_text("utf-8")
     else:
         raise VggssError(
             f"{source}: no such pipeline file; those that come with vggss: {', '.join(names)}"

@@ -1,0 +1,201 @@
+"""``vggss status``: what is where, and nothing changed by looking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+
+from vggss_tools.annotate.events import EventBox, new_event
+from vggss_tools.annotate.log import append_events
+from vggss_tools.annotate.release import make_release
+from vggss_tools.boxes import Box
+from vggss_tools.clips import Clip, write_clips
+from vggss_tools.errors import FailureKind, InvalidInput
+from vggss_tools.ledger import Ledger, Outcome
+from vggss_tools.status import survey
+from vggss_tools.workspace import Workspace
+
+TEST = [f"video{n}_000000" for n in range(4)]
+TRAIN = ["video8_000000", "video9_000000"]
+
+
+def touch(path: Path) -> Path:
+    """Make a small file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"1234")
+    return path
+
+
+def extracted(workspace: Workspace, clip_id: str) -> Outcome:
+    """Make a frame, and the outcome that says so."""
+    path = touch(workspace.frame_path(clip_id)).relative_to(workspace.root).as_posix()
+    return Outcome(clip_id, "extract", "done", checksums={path: "0"})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Return a data directory in which each kind of outcome occurs."""
+    workspace = Workspace.create(tmp_path / "data")
+    write_clips(
+        workspace.clips_table,
+        [
+            *(Clip(clip_id, "dog barking", "test") for clip_id in TEST),
+            *(Clip(clip_id, "airplane", "train") for clip_id in TRAIN),
+        ],
+    )
+    for clip_id in TEST[:3]:
+        touch(workspace.clip_path(clip_id))
+    touch(workspace.root / "frames" / ".part-0123-video0_000000.jpg")
+    with Ledger(workspace.ledger_path) as ledger:
+        ledger.record(
+            [
+                extracted(workspace, TEST[0]),
+                extracted(workspace, TEST[1]),
+                Outcome(TEST[2], "extract", "failed", kind=FailureKind.NO_AUDIO, message="silent"),
+                extracted(workspace, TRAIN[0]),
+            ]
+        )
+    workspace.frame_path(TEST[1]).unlink()
+    return workspace
+
+
+def test_outcomes_are_counted_per_stage_and_split(workspace: Workspace) -> None:
+    """Done, failed by kind, gone and missing add up to the clips of the split."""
+    report = survey(workspace)
+    assert report["clips"] == {"test": 4, "train": 2}
+    assert report["stages"] == {
+        "extract": {
+            "test": {"done": 1, "failed": {"no_audio": 1}, "gone": 1, "missing": 1},
+            "train": {"done": 1, "failed": {}, "gone": 0, "missing": 1},
+        }
+    }
+
+
+def test_media_are_counted_whoever_put_them_there(workspace: Workspace) -> None:
+    """Files count by their names, temporary ones apart."""
+    report = survey(workspace)
+    assert report["media"] == {
+        "video": {"test": 3, "train": 0},
+        "frame": {"test": 1, "train": 1},
+        "sound": {"test": 0, "train": 0},
+    }
+    assert report["left_over"] == 1
+    assert report["bytes"] == {"clips": 12, "frames": 12}
+
+
+def test_proposals_annotations_releases_and_runs_are_listed(workspace: Workspace) -> None:
+    """Each room of the directory has its counts."""
+    columns = {"clip_id": [TEST[0], TEST[0], TEST[1]], "sound_class": ["dog barking", None, None]}
+    pq.write_table(pa.table(columns), workspace.proposals_table)
+    append_events(
+        workspace.annotations_log,
+        [
+            new_event(TEST[0], "dog barking", "yes", [EventBox(Box(0, 0, 1, 1))],
+                      stage="verify", reviewer="ada", tool="by hand"),
+            new_event(TEST[1], "dog barking", "no", stage="verify", reviewer="ben", tool="t"),
+        ],
+    )  # fmt: skip
+    make_release(workspace, "v1")
+    touch(workspace.root / "releases" / "strange" / "vggss.json")
+    touch(workspace.run_dir("lvs") / "checkpoint.pth")
+    report = survey(workspace)
+    assert report["proposals"] == {
+        "test": {"detections": 3, "clips": 2, "clips_with_candidate": 1},
+        "train": {"detections": 0, "clips": 0, "clips_with_candidate": 0},
+    }
+    assert report["annotations"] == {
+        "events": 2,
+        "reviewers": ["ada", "ben"],
+        "splits": {"test": {"no": 1, "none": 2, "yes": 1}, "train": {"none": 2}},
+    }
+    strange, first = report["releases"]
+    assert (strange["name"], strange["counts"], strange["newest"]) == ("strange", None, True)
+    assert (first["name"], first["split"], first["counts"]["clips"]) == ("v1", "test", 1)
+    assert report["runs"] == [{"name": "lvs", "files": 1, "checkpoint": True}]
+
+
+def test_looking_changes_nothing(workspace: Workspace) -> None:
+    """The same files are there afterwards, and no other; the ledger says what it said."""
+
+    def contents() -> dict[str, Any]:
+        files = {path.name: path.read_bytes() for path in workspace.root.rglob("*.*")}
+        del files["ledger.sqlite"]  # SQLite counts who opened it
+        with Ledger(workspace.ledger_path) as ledger:
+            return {**files, "outcomes": ledger.outcomes()}
+
+    before = contents()
+    survey(workspace)
+    assert contents() == before
+
+
+@pytest.mark.parametrize("name", ["clips.parquet", "ledger.sqlite", "proposals.parquet"])
+def test_a_file_that_cannot_be_read_is_named(workspace: Workspace, name: str) -> None:
+    """A damaged table or ledger is one clear line."""
+    (workspace.root / name).write_bytes(b"this is no table" * 100)
+    with pytest.raises(InvalidInput, match=name):
+        survey(workspace)
+
+
+def test_the_command_prints_a_table(workspace: Workspace, invoke: Callable[..., Result]) -> None:
+    """People read a column for each split; rows of only zeros are left out."""
+    append_events(
+        workspace.annotations_log,
+        [
+            new_event(TEST[0], "dog barking", "yes", [EventBox(Box(0, 0, 1, 1))],
+                      stage="verify", reviewer="ada", tool="by hand"),
+        ],
+    )  # fmt: skip
+    make_release(workspace, "v1")
+    touch(workspace.run_dir("lvs") / "checkpoint.pth")
+    result = invoke("status", "--data", workspace.root)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    for expected in (
+        "test train",
+        "clips 4 2",
+        "with video 3 0",
+        "extract done 1 1",
+        "failed: no_audio 1 0",
+        "gone 1 0",
+        "missing 1 1",
+        "annotated: yes 1 0",
+        "v1 (split test; clips: 1; boxes: 1; newest)",
+        "lvs (files: 1; with a checkpoint)",
+        "temporary files of a run that was killed, or that goes on: 1",
+    ):
+        assert expected in lines
+    assert result.stderr == ""
+
+
+def test_the_command_writes_one_json_object(
+    workspace: Workspace, invoke: Callable[..., Result]
+) -> None:
+    """With --json nothing else goes to stdout."""
+    result = invoke("status", "--data", workspace.root, "--json")
+    value: dict[str, Any] = json.loads(result.stdout)
+    assert value["schema"] == "vggss-status/1"
+    assert value["data"] == str(workspace.root)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_empty_or_missing_directory_gives_one_line_that_helps(
+    tmp_path: Path, invoke: Callable[..., Result], is_there: bool
+) -> None:
+    """Without clips the command says what to do, and makes nothing."""
+    root = tmp_path / "data"
+    if is_there:
+        root.mkdir()
+    result = invoke("status", "--data", root)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    assert "`vggss sample DIR`" in result.stdout
+    assert root.exists() == is_there
+    assert not is_there or list(root.iterdir()) == []
+    assert json.loads(invoke("status", "--data", root, "--json").stdout)["exists"] == is_there

@@ -1,0 +1,1 @@
+"""Boxes and decisions of people: the event log, its fold, the published format, releases."""

@@ -1,0 +1,72 @@
+"""``vggss release``: the annotation log, frozen under a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.workspace import Workspace
+
+
+@click.command("release")
+@click.argument("name")
+@click.option("--split", default="test", show_default=True, help="Split of the clips to release.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the release.  [default: releases/NAME in the data directory]",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a release there; the old one is kept in .replaced beside it.",
+)
+@data_option
+@json_option
+def command(
+    name: str,
+    split: str,
+    out: Path | None,
+    *,
+    force: bool,
+    workspace: Workspace,
+    json_out: str | None,
+) -> None:
+    """Fold the annotation log into a released set of boxes.
+
+    Writes releases/NAME in the data directory: vggss.json (what sounds, in the published format
+    of VGG-SS), silent.json (what is visible and silent) and release.json (counts, checksums, and
+    who the boxes come from). A release never changes: with the same annotations nothing is
+    written, with others NAME is refused.
+
+    \b
+    Examples:
+      vggss release 2026-03
+      vggss --data world release sample --split test --json
+    """
+    from vggss_tools.annotate.release import make_release
+
+    release = make_release(workspace, name, split=split, folder=out, force=force)
+    manifest = release.manifest
+    if release.kept is not None:
+        say(f"The release that was there is kept: {release.kept}")
+    if json_out != "-":
+        counts, sources = manifest["counts"], manifest["sources"]
+        click.echo(f"{release.folder}  ({release.action})")
+        click.echo(
+            f"  clips: {counts['clips']:,}; classes: {counts['classes']}; "
+            f"sounding boxes: {counts['boxes']:,}; "
+            f"silent boxes: {counts['silent_boxes']:,} (clips: {counts['silent_clips']:,})"
+        )
+        left_out = {key: n for key, n in manifest["decisions"].items() if key != "yes"}
+        if left_out:
+            listed = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in left_out.items())
+            click.echo(f"  clips left out, by decision: {listed}")
+        reviewers = ", ".join(f"{name} ({n:,})" for name, n in sources["reviewers"].items())
+        click.echo(f"  reviewers (events): {reviewers}")
+        if manifest["stand_in"]:
+            click.echo("  stand-in: boxes are a sample world's own truth; nobody looked at them")
+    emit_json({**manifest, "action": release.action, "folder": str(release.folder)}, json_out)
