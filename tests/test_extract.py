@@ -1,0 +1,159 @@
+"""`vggss extract`: from clips to the benchmark's frames and sounds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import Result
+from clip_maker import make_clip
+
+from vggss_tools.clips import Clip, write_clips
+from vggss_tools.media.audio import centre_audio, read_wav
+from vggss_tools.media.frames import frame_at
+from vggss_tools.workspace import Workspace
+
+Invoke = Callable[..., Result]
+GOOD, SILENT, EMPTY, SHORT, MISSING = (f"{name:x<11}_000000" for name in "gsetm")
+
+
+@pytest.fixture(scope="module")
+def good_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip that nothing is wrong with."""
+    return make_clip(tmp_path_factory.mktemp("good") / "clip.mp4")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, good_clip: Path) -> Workspace:
+    """One good clip in split `test`."""
+    made = Workspace.create(tmp_path / "data")
+    write_clips(made.clips_table, [Clip(GOOD, "church bell ringing", "test")])
+    made.clip_path(GOOD).parent.mkdir(exist_ok=True)
+    shutil.copy(good_clip, made.clip_path(GOOD))
+    return made
+
+
+@pytest.fixture
+def mixed(workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The good clip and one of every failure; the missing one is in split `train`."""
+    make_clip(workspace.clip_path(SILENT), seconds=6, sound=False)
+    workspace.clip_path(EMPTY).touch()
+    make_clip(workspace.clip_path(SHORT), seconds=2)
+    clips = [Clip(name, "owl hooting", "test") for name in (GOOD, SILENT, EMPTY, SHORT)]
+    clips.append(Clip(MISSING, "owl hooting", "train"))
+    write_clips(workspace.clips_table, clips)
+    return workspace
+
+
+def test_writes_frame_and_sound(invoke: Invoke, workspace: Workspace) -> None:
+    """Frame 125 as JPEG at the source's size, and 3 s of 16 kHz mono PCM-16."""
+    result = invoke("extract", "--data", workspace.root, "--workers", 0)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert result.stderr.split() == ["extract", "done", "1"]
+    picture = cv2.imread(str(workspace.frame_path(GOOD)))
+    assert picture is not None
+    exact = frame_at(workspace.clip_path(GOOD))
+    assert picture.shape == exact.shape
+    assert np.abs(picture[:, :, ::-1].astype(int) - exact).mean() < 5  # JPEG, quality 95
+    sound, rate = read_wav(workspace.audio_path(GOOD))
+    assert (sound.shape, rate) == ((48_000,), 16_000)
+    assert np.abs(sound - centre_audio(workspace.clip_path(GOOD))).max() <= 0.51 / 32_768
+
+
+def test_second_run_does_no_work(invoke: Invoke, workspace: Workspace) -> None:
+    """What is done is skipped; a changed setting or clip, or a lost file, is done again."""
+
+    def counts(*arguments: str) -> tuple[int, int]:
+        result = invoke(
+            "extract", "--data", workspace.root, "--workers", 0, "--json", "-", *arguments
+        )
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        return report["done"], report["skipped"]
+
+    assert counts() == (1, 0)
+    written = workspace.frame_path(GOOD).stat().st_mtime_ns
+    assert counts() == (0, 1)
+    assert workspace.frame_path(GOOD).stat().st_mtime_ns == written
+    assert counts("--frame-time", "2") == (1, 0)
+    assert counts("--seconds", "1", "--rate", "8000", "--centre", "4") == (1, 0)
+    sound, rate = read_wav(workspace.audio_path(GOOD))
+    assert (sound.shape, rate) == ((8_000,), 8_000)
+    assert counts() == (1, 0)
+    workspace.audio_path(GOOD).unlink()
+    assert counts() == (1, 0)
+    make_clip(workspace.clip_path(GOOD), seconds=7)
+    assert counts() == (1, 0)
+
+
+def test_one_clip_leaves_the_others_alone(invoke: Invoke, mixed: Workspace) -> None:
+    """Each unfit clip has its kind; what can never succeed ends with 3, what can with 4."""
+    result = invoke("extract", "--data", mixed.root, "--workers", 0, "--json")
+    assert result.exit_code == 4, result.output  # the missing clip may yet arrive
+    report = json.loads(result.stdout)
+    assert report["schema"] == "vggss-extract/1"
+    assert report["n_clips"] == 5
+    assert (report["done"], report["skipped"]) == (1, 0)
+    assert report["failed"] == {"corrupt": 1, "no_audio": 1, "not_found": 1, "too_short": 1}
+    kinds = {failure["clip_id"]: failure["kind"] for failure in report["failures"]}
+    assert kinds == {
+        SILENT: "no_audio",
+        EMPTY: "corrupt",
+        SHORT: "too_short",
+        MISSING: "not_found",
+    }
+    assert all(f["clip_id"] in f["message"] for f in report["failures"])
+    assert [path.name for path in mixed.frame_path(GOOD).parent.iterdir()] == [f"{GOOD}.jpg"]
+
+    result = invoke("extract", "--data", mixed.root, "--workers", 0, "--split", "test")
+    assert result.exit_code == 3
+    assert "3 clip(s) failed" in result.stderr
+
+
+def test_retry_tries_unfit_clips_again(
+    invoke: Invoke, mixed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip found unfit is left alone until it changes, or --retry says so."""
+    arguments = ("extract", "--data", mixed.root, "--workers", 0, "--split", "test")
+    assert invoke(*arguments).exit_code == 3
+    opened: list[str] = []
+
+    def forget(path: Path) -> None:
+        opened.append(path.stem)
+        raise AssertionError("not to be reached without --retry")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vggss_tools.extract.open_media", forget)
+        assert invoke(*arguments).exit_code == 3
+        assert opened == []
+        invoke(*arguments, "--retry")
+    assert sorted(opened) == sorted([SILENT, EMPTY, SHORT])
+
+
+def test_several_processes(invoke: Invoke, workspace: Workspace) -> None:
+    """Worker processes give the same files as this one."""
+    invoke("extract", "--data", workspace.root, "--workers", 0)
+    alone = workspace.frame_path(GOOD).read_bytes(), workspace.audio_path(GOOD).read_bytes()
+    other = "hxxxxxxxxxx_000000"
+    shutil.copy(workspace.clip_path(GOOD), workspace.clip_path(other))
+    write_clips(
+        workspace.clips_table,
+        [Clip(GOOD, "owl hooting", "test"), Clip(other, "owl hooting", "test")],
+    )
+    result = invoke("extract", "--data", workspace.root, "--workers", 2)
+    assert result.exit_code == 0, result.output
+    together = workspace.frame_path(other).read_bytes(), workspace.audio_path(other).read_bytes()
+    assert together == alone
+
+
+def test_unknown_split(invoke: Invoke, workspace: Workspace) -> None:
+    """A split that is not there is one clear line that names those that are."""
+    result = invoke("extract", "--data", workspace.root, "--split", "validation")
+    assert result.exit_code == 1
+    assert "no clip of split 'validation'; the splits there are: test" in result.stderr
