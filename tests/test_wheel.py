@@ -33,8 +33,8 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an empty environment into which the wheel alone was installed."""
     folder = tmp_path_factory.mktemp("elsewhere")
     venv.create(folder / "venv", with_pip=True)
-    pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--disable-pip-version-check", wheel], check=True, capture_output=True)
+    pip = [str(folder / "venv/bin/python"), "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", str(wheel)], check=True, capture_output=True)
     return folder
 
 
@@ -84,7 +84,8 @@ def test_an_installed_wheel_samples_and_scores_on_the_base_install(elsewhere: Pa
     np.savez(elsewhere / "maps.npz", clip_id=np.array(files), map=maps)
     scored = vggss(
         elsewhere, "benchmark", "--predictions", "maps.npz", "--annotations", release,
-        "--protocol", "paper", "--protocol", "lvs", "--json", "out.json", "--per-clip", "out.parquet",
+        "--protocol", "paper", "--protocol", "lvs",
+        "--json", "out.json", "--per-clip", "out.parquet",
     )  # fmt: skip
     assert scored.returncode == 0, scored.stderr
     results = json.loads((elsewhere / "out.json").read_text())

@@ -1,0 +1,332 @@
+"""`vggss report`: one self-contained page with every number of the benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import Result
+
+from vggss_tools.annotate.vggss_json import Entry, write_vggss_json
+from vggss_tools.evaluate.predictions import write_predictions
+from vggss_tools.report.page import render
+from vggss_tools.workspace import Workspace
+
+Invoke = Callable[..., Result]
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+NASTY = '<script>alert("ring & ring")</script>'
+LABELS = ["church bell ringing", "owl hooting", NASTY]
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a browser would make of a page."""
+
+    open_tags: list[str] = field(default_factory=list)
+    tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open_tags.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open_tags, f"</{tag}> closes nothing"
+        assert self.open_tags.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str, **wanted: str) -> int:
+        """How many elements have these attributes (`class_` for class)."""
+        pairs = {name.rstrip("_"): value for name, value in wanted.items()}
+        return sum(
+            found == tag and pairs.items() <= attributes.items() for found, attributes in self.tags
+        )
+
+
+def parse(html: str) -> Page:
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert page.open_tags == []
+    return page
+
+
+@dataclass
+class Case:
+    """Files of a small benchmark, and how to call the command on them."""
+
+    workspace: Workspace
+    folder: Path
+    names: list[str]
+
+    @property
+    def inputs(self) -> list[str | Path]:
+        options: list[str | Path] = ["--data", self.workspace.root]
+        for option, name in (
+            ("--benchmark", "scores.json"),
+            ("--per-clip", "clips.parquet"),
+            ("--predictions", "maps.npz"),
+            ("--annotations", "vggss.json"),
+            ("--proposals", "proposals.parquet"),
+            ("--swap-predictions", "swap.npz"),
+        ):
+            options += [option, self.folder / name]
+        return options
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "scores.json").read_text())
+        return found
+
+
+@pytest.fixture
+def case(tmp_path: Path, invoke: Invoke) -> Case:
+    """Nine clips of three classes, one of them without a map, scored by `vggss benchmark`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    workspace = Workspace.create(tmp_path / "data")
+    names = [f"clip{i:07d}_000000" for i in range(9)]
+    entries, silent = [], []
+    rows: list[tuple[object, ...]] = []
+    for i, name in enumerate(names):
+        path = workspace.frame_path(name)
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+        box = (0.1, 0.2, 0.1 + 0.08 * (i + 1), 0.9)
+        entries.append(Entry(name, LABELS[i % 3], (box,)))
+        silent.append(Entry(name, LABELS[(i + 1) % 3], ((0.85, 0.1, 0.95, 0.3),)))
+        rows.append((name, *box, "Bell", LABELS[i % 3]))
+        rows.append((name, 0.85, 0.1, 0.95, 0.3, "Owl", None))
+    write_vggss_json(tmp_path / "vggss.json", entries)
+    write_vggss_json(tmp_path / "silent.json", silent)
+    (tmp_path / "release.json").write_text('{"stand_in": true}')
+    maps = rng.random((9, 7, 7)).astype(np.float32)
+    maps[:, :, :3] += np.linspace(0, 3, 9)[:, None, None]
+    write_predictions(tmp_path / "maps.npz", names[1:], maps[1:])
+    others = [*names[1:], names[0]]  # the class of the next clip is the silent one of this
+    write_predictions(tmp_path / "swap.npz", names, maps, image_id=names, audio_id=others)
+    columns = ["clip_id", "xmin", "ymin", "xmax", "ymax", "detector_class", "sound_class"]
+    pq.write_table(
+        pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)}),
+        tmp_path / "proposals.parquet",
+    )
+    # fmt: off
+    result = invoke(
+        "benchmark", "--data", workspace.root, "--predictions", tmp_path / "maps.npz",
+        "--annotations", tmp_path / "vggss.json", "--proposals", tmp_path / "proposals.parquet",
+        "--swap-predictions", tmp_path / "swap.npz", "--per-clip", tmp_path / "clips.parquet",
+        "--json", tmp_path / "scores.json",
+    )
+    # fmt: on
+    assert result.exit_code == 0, result.output
+    return Case(workspace, tmp_path, names)
+
+
+@pytest.fixture
+def html(case: Case, invoke: Invoke) -> str:
+    """The page with everything on it."""
+    out = case.folder / "report.html"
+    result = invoke("report", *case.inputs, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    return out.read_text(encoding="utf-8")
+
+
+def shares(value: object, key: str = "") -> Iterator[float]:
+    """Every score in a result; positions on the curve's axis are not scores."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from shares(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from shares(inner, key)
+    elif isinstance(value, float) and key not in ("t", "skill"):
+        yield value
+
+
+def test_page_is_well_formed(html: str) -> None:
+    """Every element is closed, and the page has a title and a language."""
+    page = parse(html)
+    assert page.count("html", lang="en") == 1
+    assert page.count("title") >= 1
+    assert html.startswith("<!doctype html>")
+
+
+def test_page_loads_nothing(html: str) -> None:
+    """No script, and no address but `data:`; a page from the benchmark is safe to send."""
+    page = parse(html)
+    assert page.count("script") == 0
+    assert page.count("link") == 0
+    for _, attributes in page.tags:
+        for name in ("src", "href", "srcset", "poster", "action", "xlink:href"):
+            assert attributes.get(name, "data:").startswith("data:")
+        assert not any(name.startswith("on") for name in attributes)
+    styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert styles
+    assert not any("url(" in style or "@import" in style for style in styles)
+
+
+def test_page_has_every_number(html: str, case: Case) -> None:
+    """Scores of every protocol, baseline, class and curve point, and what they were scored from."""
+    text = parse(html).text
+    scores = case.scores
+    for result in scores["results"]:
+        assert result["protocol"] in text
+        for share in shares(result):
+            assert f"{100 * share:.2f}" in text
+        assert f"{result['skill']:.3f}" in text
+        assert f"{result['n_scored']} of {result['n_total']}" in text
+        assert result["rules"]["source"] in text
+    assert f"recall {100 * scores['proposals']['recall']:.2f}%" in text
+    assert scores["results"][0]["annotations"]["sha256"] in text
+    assert scores["predictions"]["sha256"] in text
+    assert scores["environment"]["numpy"] in text
+
+
+def test_page_says_what_qualifies_the_scores(html: str, case: Case) -> None:
+    """Stand-in annotations, missing clips and warnings are told, not hidden."""
+    text = parse(html).text
+    assert "The boxes are a stand-in." in text
+    assert "1 of 9 annotated clips have no map" in text
+    assert case.names[0] in text
+    assert "none was picked by hand" in text
+
+
+def test_markup_in_names_is_escaped(html: str) -> None:
+    """A class may be called what it likes."""
+    assert NASTY not in html
+    page = parse(html)
+    assert page.text.count(NASTY) >= 2
+    assert page.count("script") == 0
+
+
+def test_frames_carry_their_boxes(html: str) -> None:
+    """Four pictures a clip, with truth, proposals and the silent object's box."""
+    page = parse(html)
+    assert page.count("article", class_="example") == 8
+    assert page.count("img") == 4 * 8
+    in_legend = 1
+    assert page.count("rect", class_="truth") == 4 * 8 + in_legend
+    assert page.count("rect", class_="candidate") == 8 + in_legend
+    assert page.count("rect", class_="other") == 8 + in_legend
+    assert page.count("rect", class_="heard") == 8 + in_legend
+    assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
+
+
+def test_same_inputs_same_bytes(html: str, case: Case, invoke: Invoke) -> None:
+    """The page holds no time and no path."""
+    again = case.folder / "elsewhere" / "again.html"
+    assert invoke("report", *case.inputs, "--out", again).exit_code == 0
+    assert again.read_text(encoding="utf-8") == html
+    assert str(case.folder) not in html
+
+
+def test_title_and_number_of_examples(case: Case, invoke: Invoke) -> None:
+    """--title is escaped; --examples chooses from the best to the worst."""
+    out = case.folder / "few.html"
+    arguments = ["report", *case.inputs, "--out", out, "--examples", 3, "--title", "A <i> & B"]
+    assert invoke(*arguments).exit_code == 0
+    page = parse(out.read_text(encoding="utf-8"))
+    assert page.text.count("A <i> & B") == 2
+    assert page.count("i", class_="") == 0
+    assert page.count("article", class_="example") == 3
+    found = [float(s) for s in re.findall(r"cIoU ([\d.]+) paper", page.text)]
+    assert found == sorted(found, reverse=True)
+
+
+def test_benchmark_alone_is_enough(case: Case, invoke: Invoke) -> None:
+    """Without maps there is the page, and it says why it has no frames."""
+    out = case.folder / "bare.html"
+    result = invoke("report", "--benchmark", case.folder / "scores.json", "--out", out)
+    assert result.exit_code == 0, result.output
+    page = parse(out.read_text(encoding="utf-8"))
+    assert page.count("img") == 0
+    assert "No frames are shown: the page was made without --predictions" in page.text
+
+
+def test_least_result_that_the_format_allows() -> None:
+    """A result of another tool, with the required keys only, gives a page."""
+    score = {"ciou": 0.25, "auc": 0.5}
+    result = {
+        "protocol": "own",
+        **score,
+        "n_scored": 1,
+        "n_total": 1,
+        "missing": [],
+        "annotations": {"name": "mine", "sha256": "0" * 64},
+        "baselines": {"coin": {"ciou": 0.125, "auc": 0.0625}},
+        "ceiling": {"ciou": 1, "auc": 1},
+    }
+    page = parse(render({"schema": "vggss-benchmark/1", "results": [result]}))
+    assert "coin" in page.text
+    for number in ("25.00", "50.00", "12.50", "6.25", "100.00"):
+        assert number in page.text
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a benchmark result"),
+        ('{"schema": "vggss-train/1"}', "not a benchmark result"),
+        ('{"schema": "vggss-benchmark/1", "results": []}', "holds no results"),
+        ('{"schema": "vggss-benchmark/1", "results": [{}]}', "result 0: no 'protocol'"),
+    ],
+)
+def test_other_files_are_refused(
+    tmp_path: Path, invoke: Invoke, content: str, complaint: str
+) -> None:
+    """What is not a benchmark result is one line with exit code 6, and nothing is written."""
+    path = tmp_path / "scores.json"
+    path.write_text(content)
+    result = invoke("report", "--benchmark", path, "--out", tmp_path / "report.html")
+    assert result.exit_code == 6
+    assert complaint in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_missing_file(tmp_path: Path, invoke: Invoke) -> None:
+    """A benchmark that is not there is told with the command that makes it."""
+    out = tmp_path / "report.html"
+    result = invoke("report", "--benchmark", tmp_path / "none.json", "--out", out)
+    assert result.exit_code == 1
+    assert "no such file; make it with `vggss benchmark --json FILE`" in result.stderr
+
+
+def test_maps_that_were_not_scored_are_refused(case: Case, invoke: Invoke) -> None:
+    """Frames of one model never stand under the scores of another."""
+    maps = np.zeros((1, 7, 7), dtype=np.float32)
+    write_predictions(case.folder / "maps.npz", case.names[:1], maps)
+    result = invoke("report", *case.inputs, "--out", case.folder / "report.html")
+    assert result.exit_code == 6
+    assert "maps.npz: not the file that was scored" in result.stderr
+
+
+def test_clips_without_an_extracted_frame(case: Case, invoke: Invoke) -> None:
+    """Clips that are not extracted are not shown; without any the page says so."""
+    for path in case.workspace.frame_path("x").parent.iterdir():
+        path.unlink()
+    out = case.folder / "report.html"
+    assert invoke("report", *case.inputs, "--out", out).exit_code == 0
+    assert "holds no extracted frame of a scored clip" in out.read_text(encoding="utf-8")

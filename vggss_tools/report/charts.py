@@ -1,0 +1,65 @@
+"""Geometry of the success curve: from scores to points of an SVG drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Units of the drawing's view box. It is about as wide as a phone, so that its letters, which grow
+# with it, are never smaller than 10 pixels.
+WIDTH, HEIGHT = 360, 236
+LEFT, RIGHT, TOP, BOTTOM = 34, 8, 10, 34
+
+GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series: its name (which chooses its style), its corners, and the points themselves."""
+
+    name: str
+    points: str
+    dots: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing of curves over t from 0 to 1."""
+
+    lines: tuple[Line, ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def success_chart(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Chart:
+    """Place curves of ``{"t", "share"}`` points; the last is drawn on top."""
+    return Chart(
+        lines=tuple(_line(name, points) for name, points in curves.items()),
+        x_ticks=tuple((x_of(t), f"{t:g}") for t in GRID),
+        y_ticks=tuple((y_of(share), f"{100 * share:.0f}") for share in GRID),
+    )
+
+
+def x_of(t: float) -> float:
+    """Return where ``t`` lies, 0..1 from left to right."""
+    return round(LEFT + t * (WIDTH - LEFT - RIGHT), 1)
+
+
+def y_of(share: float) -> float:
+    """Return where a share lies, 0..1 from bottom to top."""
+    return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def _line(name: str, points: Iterable[Mapping[str, Any]]) -> Line:
+    dots = tuple(
+        (x_of(p["t"]), y_of(p["share"]), f"t = {p['t']:.2f}: {100 * p['share']:.2f}%")
+        for p in points
+    )
+    return Line(name, " ".join(f"{x:g},{y:g}" for x, y, _ in dots), dots)

@@ -1,0 +1,105 @@
+"""What the page is made from: the benchmark's JSON, and what it was scored from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.evaluate.results import SCHEMA
+
+# What every result has; the rest is shown where it is there, so that other tools' files do.
+KEYS = ("protocol", "ciou", "auc", "n_scored", "n_total", "missing", "annotations", "baselines")
+
+
+def read_benchmark(path: Path | str) -> dict[str, Any]:
+    """Read the JSON of ``vggss benchmark``.
+
+    Raises
+    ------
+    VggssError
+        If the file is missing or may not be read.
+    InvalidInput
+        If it is something else, or a result lacks one of its keys.
+    """
+    path = Path(path)
+    remedy = "make it with `vggss benchmark --json FILE`"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VggssError(f"{path}: no such file; {remedy}") from None
+    except OSError as error:
+        raise VggssError(f"{path}: cannot be read ({error.strerror}); check it") from None
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInput(f"{path}: not JSON ({reason}); {remedy}") from None
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        raise InvalidInput(f"{path}: not a benchmark result ({SCHEMA}); {remedy}")
+    results = value.get("results")
+    if not isinstance(results, list) or not results:
+        raise InvalidInput(f"{path}: holds no results; {remedy}")
+    for index, result in enumerate(results):
+        fault = _fault(result)
+        if fault:
+            raise InvalidInput(f"{path}: result {index}: {fault}; {remedy}")
+    return value
+
+
+def _fault(result: object) -> str | None:
+    """Say what keeps a result from being shown, if anything does."""
+    if not isinstance(result, dict):
+        return "not an object"
+    for key in (*KEYS, "ceiling"):
+        if key not in result:
+            return f"no {key!r}"
+    scores = {"": result, " of the ceiling": result["ceiling"]}
+    if not isinstance(result["baselines"], Mapping):
+        return "'baselines' is not an object"
+    scores |= {f" of baseline {name}": score for name, score in result["baselines"].items()}
+    for owner, score in scores.items():
+        for key in ("ciou", "auc"):
+            if not isinstance(score, Mapping) or not _is_share(score.get(key)):
+                return f"{key!r}{owner} is not a fraction 0..1"
+    annotations = result["annotations"]
+    if not isinstance(annotations, Mapping) or not {"name", "sha256"} <= annotations.keys():
+        return "'annotations' has no name and sha256"
+    if not isinstance(result["missing"], list):
+        return "'missing' is not a list"
+    return None
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
+
+
+def read_per_clip(path: Path | str) -> dict[str, dict[str, float]]:
+    """Read the clips' cIoU: protocol → clip id → cIoU.
+
+    Raises
+    ------
+    VggssError
+        If the file is missing.
+    InvalidInput
+        If it is not the table that ``vggss benchmark --per-clip`` writes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise VggssError(f"{path}: no such file; make it with `vggss benchmark --per-clip FILE`")
+    try:
+        table = pq.read_table(path, columns=["protocol", "clip_id", "ciou"])
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInput(
+            f"{path}: not a table of protocol, clip_id and ciou ({reason}); "
+            "make it with `vggss benchmark --per-clip FILE`"
+        ) from None
+    scores: dict[str, dict[str, float]] = {}
+    for row in table.to_pylist():
+        scores.setdefault(row["protocol"], {})[row["clip_id"]] = row["ciou"]
+    return scores
