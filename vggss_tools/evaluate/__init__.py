@@ -1,0 +1,1 @@
+"""Scoring of localisation maps: metrics, protocols, predictions, baselines, the benchmark."""
