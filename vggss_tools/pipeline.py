@@ -137,6 +137,19 @@ def _fill(value: Any, variables: Mapping[str, Any], where: str) -> Any:
     return _VARIABLE.sub(one, value)
 
 
+def parameters_by_option(command: click.Command) -> dict[str, click.Parameter]:
+    """Return a command's parameters by the names that a person knows, with underscores.
+
+    An option goes by its flag (``image_backbone`` for ``--image-backbone``), an argument by its
+    own name.
+    """
+    return {
+        option.lstrip("-").replace("-", "_"): parameter
+        for parameter in command.params
+        for option in parameter.opts
+    }
+
+
 def step_arguments(command: click.Command, options: Options, where: str) -> list[str]:
     """Turn a step's options into the command line that a person would type.
 
@@ -145,11 +158,7 @@ def step_arguments(command: click.Command, options: Options, where: str) -> list
     InvalidInput
         If the command has no such option.
     """
-    by_name = {
-        str(key).replace("-", "_"): parameter
-        for parameter in command.params
-        for key in (parameter.name, *(opt.lstrip("-") for opt in parameter.opts))
-    }
+    by_name = parameters_by_option(command)
     flags: list[str] = []
     positional: list[str] = []
     for key, value in options.items():

@@ -49,18 +49,20 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def _command_settings(path: Path, command: click.Command) -> dict[str, Any]:
-    """Return the table of one command; keys are its options' names, with hyphens or underscores."""
+    """Return the table of one command, by the names of its parameters."""
+    from vggss_tools.pipeline import parameters_by_option
+
     table = _read_settings(path).get(command.name or "", {})
-    names = {parameter.name for parameter in command.params}
+    parameters = parameters_by_option(command)
     settings: dict[str, Any] = {}
     for key, value in table.items() if isinstance(table, dict) else ():
-        name = key.replace("-", "_")
-        if name not in names:
+        parameter = parameters.get(key.replace("-", "_"))
+        if parameter is None or parameter.name is None:
             raise InvalidInput(
                 f"{path}: {command.name} has no option {key!r}; "
                 f"see `vggss {command.name} --help` for those it has"
             )
-        settings[name] = value
+        settings[parameter.name] = value
     return settings
 
 

@@ -1,0 +1,202 @@
+"""Proposals: what a detector found, with the sound class that it may be the source of.
+
+On disk there is one JSON file a clip with its detections, and one Parquet table of all clips
+with the matches. Detecting is slow and does not look at the clip's label; matching is quick. So
+another matcher makes another table of the same detections.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vggss_tools.atomic import atomic_path, write_text_atomic
+from vggss_tools.boxes import Box
+from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.propose.detector import Detection
+from vggss_tools.propose.matching import SIMILARITY_THRESHOLD, Match, Matcher
+
+DETECTIONS_SCHEMA = "vggss-detections/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One detection in one clip.
+
+    Attributes
+    ----------
+    detector_class : str
+        Class, as the detector calls it.
+    score : float
+        The detector's confidence, 0..1.
+    sound_class : str or None
+        The clip's label, if ``detector_class`` was matched to it; the proposal is then a
+        candidate for what sounds.
+    similarity : float or None
+        Similarity of the match, 0..1.
+    """
+
+    clip_id: str
+    box: Box
+    detector_class: str
+    score: float
+    sound_class: str | None = None
+    similarity: float | None = None
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether the object may be what sounds."""
+        return self.sound_class is not None
+
+
+def write_detections(
+    path: Path, clip_id: str, detections: Sequence[Detection], settings: Mapping[str, Any]
+) -> None:
+    """Write the detections of one clip and the settings that they were made with."""
+    rows = [{"class": d.label, "score": d.score, "bbox": d.box.as_list()} for d in detections]
+    value = {
+        "schema": DETECTIONS_SCHEMA,
+        "clip_id": clip_id,
+        "settings": settings,
+        "detections": rows,
+    }
+    write_text_atomic(path, json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_detections(path: Path) -> list[Detection]:
+    """Read the detections of one clip.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is not such a file.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["schema"] != DETECTIONS_SCHEMA:
+            raise ValueError(f"schema {value['schema']!r} is not {DETECTIONS_SCHEMA!r}")
+        return [
+            Detection(Box.from_sequence(row["bbox"]), str(row["class"]), float(row["score"]))
+            for row in value["detections"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{path}: not a file of detections ({error}); remove it and run "
+            "`vggss propose-boxes` again"
+        ) from None
+
+
+def match_detections(
+    clip_id: str,
+    label: str,
+    detections: Iterable[Detection],
+    matches: Mapping[str, Match],
+) -> list[Proposal]:
+    """Make every detection a proposal; those of a matched class become candidates for ``label``."""
+    proposals = []
+    for d in detections:
+        match = matches.get(d.label)
+        proposals.append(
+            Proposal(
+                clip_id=clip_id,
+                box=d.box,
+                detector_class=d.label,
+                score=d.score,
+                sound_class=label if match else None,
+                similarity=match.similarity if match else None,
+            )
+        )
+    return proposals
+
+
+def usable_matches(
+    matcher: Matcher,
+    label: str,
+    classes: Sequence[str],
+    threshold: float = SIMILARITY_THRESHOLD,
+) -> dict[str, Match]:
+    """Return the matches of a sound class with ``similarity >= threshold``, by detector class."""
+    return {
+        match.detector_class: match
+        for match in matcher.match(label, classes)
+        if match.similarity >= threshold
+    }
+
+
+def write_proposals(path: Path, proposals: Sequence[Proposal]) -> bool:
+    """Write the table atomically, in the given order; False if it already holds just that.
+
+    Columns: ``clip_id`` (string), ``xmin, ymin, xmax, ymax`` (float64, fractions of the frame),
+    ``detector_class`` (string), ``score`` (float64), ``sound_class`` (string or null),
+    ``similarity`` (float64 or null).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, pa.Array] = {
+        "clip_id": pa.array([p.clip_id for p in proposals], pa.string())
+    }
+    for axis in ("xmin", "ymin", "xmax", "ymax"):
+        columns[axis] = pa.array([getattr(p.box, axis) for p in proposals], pa.float64())
+    for name, kind in (
+        ("detector_class", pa.string()),
+        ("score", pa.float64()),
+        ("sound_class", pa.string()),
+        ("similarity", pa.float64()),
+    ):
+        columns[name] = pa.array([getattr(p, name) for p in proposals], kind)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    content = sink.getvalue().to_pybytes()
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    with atomic_path(path) as part:
+        part.write_bytes(content)
+    return True
+
+
+def read_proposals(path: Path) -> list[Proposal]:
+    """Read a table of proposals, in its own order.
+
+    Raises
+    ------
+    VggssError
+        If there is none.
+    InvalidInput
+        If it is not such a table; the message names the row where there is one.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise VggssError(f"{path}: no such file; make it with `vggss propose-boxes`")
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"{path}: not a readable Parquet file ({reason}); make it again with "
+            "`vggss propose-boxes`"
+        ) from None
+    proposals = []
+    for number, row in enumerate(rows):
+        try:
+            box = Box.from_sequence([row[axis] for axis in ("xmin", "ymin", "xmax", "ymax")])
+            proposals.append(
+                Proposal(
+                    clip_id=row["clip_id"],
+                    box=box,
+                    detector_class=row["detector_class"],
+                    score=float(row["score"]),
+                    sound_class=row["sound_class"],
+                    similarity=row["similarity"],
+                )
+            )
+        except KeyError as error:
+            raise InvalidInput(f"{path}: no column {error}; a table of proposals has it") from None
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"{path}: row {number}: {error}; correct that row") from None
+    return proposals
