@@ -44,8 +44,14 @@ class CountingStage(Stage):
         reason = dict(self.failing).get(clip.clip_id)
         if reason == "crash":
             raise RuntimeError("something\nunexpected")
+        if reason == "read":
+            self.inputs(clip)[0].read_bytes()
         if reason == "full":
             raise OSError(28, os.strerror(28), str(part))
+        if reason == "full without a name":
+            raise OSError(28, os.strerror(28))
+        if reason == "tool":
+            raise ClipFailure(FailureKind.ERROR, f"tool: cannot write {part}")
         if reason == "silent":
             part.unlink()
             return

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,3 +71,15 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clips.parquet").write_text("hello")
     with pytest.raises(InvalidInput, match="not a readable Parquet"):
         read_clips(tmp_path / "clips.parquet")
+
+
+def test_a_clip_table_without_rights_is_not_called_damaged(tmp_path: Path) -> None:
+    """A file that may not be read is exit code 1 with the rights, not 'make it again'."""
+    path = tmp_path / "clips.parquet"
+    write_clips(path, [Clip("video_000000", "dog barking", "test")])
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(VggssError, match=r"Permission denied.*check its rights") as caught:
+        read_clips(path)
+    assert caught.value.exit_code == 1

@@ -152,6 +152,36 @@ def test_several_processes(invoke: Invoke, workspace: Workspace) -> None:
     assert together == alone
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *((name, v) for name in ("--frame-time", "--seconds", "--centre") for v in ("nan", "inf")),
+        ("--frame-time", "3601"),
+        ("--seconds", "1e12"),
+        ("--rate", "99999999999"),
+    ],
+)
+def test_numbers_that_fit_no_clip_are_refused(
+    invoke: Invoke, workspace: Workspace, option: str, value: str
+) -> None:
+    """A slip in a number is a usage error, and marks no clip as failed."""
+    result = invoke("extract", "--data", workspace.root, option, value)
+    assert result.exit_code == 2, result.output
+    assert option in result.stderr
+    assert not workspace.ledger_path.exists()
+
+
+def test_a_loop_of_links_is_an_unfit_clip(invoke: Invoke, workspace: Workspace) -> None:
+    """A clip whose file points at itself fails alone, as corrupt."""
+    path = workspace.clip_path(SHORT)
+    path.symlink_to(path.name)
+    write_clips(workspace.clips_table, [Clip(n, "owl hooting", "test") for n in (GOOD, SHORT)])
+    result = invoke("extract", "--data", workspace.root, "--workers", 0, "--json")
+    assert result.exit_code == 3, result.output
+    report = json.loads(result.stdout)
+    assert (report["done"], report["failed"]) == (1, {"corrupt": 1})
+
+
 def test_unknown_split(invoke: Invoke, workspace: Workspace) -> None:
     """A split that is not there is one clear line that names those that are."""
     result = invoke("extract", "--data", workspace.root, "--split", "validation")

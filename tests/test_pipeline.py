@@ -53,6 +53,12 @@ def test_variables_are_set_from_the_command_line(tmp_path: Path, invoke: Invoke)
         ('  - status: {json: "{what}"}', "  - status: 3", "options are not a mapping"),
         ("{what}", "{nope}", "no variable {nope}"),
         ("steps:", "steps: [}", "not valid YAML"),
+        ("name: tiny", "name: tiny\n1: 2\nzz: 3", "unknown key `1`"),
+        ('data: "{out}/data"', "data: 3", "`data` is not a path"),
+        ('json: "{what}"', "json: null", "json is None"),
+        ('json: "{what}"', "json: {a: b}", "json is {'a': 'b'}"),
+        ('json: "{what}"', "data: true", "data is True"),
+        ('status: {json: "{what}"}', "train: {out: x, seed: -4}", "seed"),
     ],
 )
 def test_a_bad_pipeline_is_refused_before_anything_runs(
@@ -67,11 +73,34 @@ def test_a_bad_pipeline_is_refused_before_anything_runs(
     assert not (tmp_path / "o").exists()
 
 
+def test_a_pipeline_that_is_not_text_is_refused(tmp_path: Path, invoke: Invoke) -> None:
+    """Bytes that are not UTF-8 are a validation error, not a traceback."""
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
+    result = invoke("run", tmp_path / "p.yaml")
+    assert result.exit_code == 6
+    assert "not valid YAML" in result.stderr
+
+
+def test_an_option_whose_value_may_be_left_out_takes_true(tmp_path: Path, invoke: Invoke) -> None:
+    """`json: true` is a bare --json."""
+    (tmp_path / "p.yaml").write_text(GOOD.replace('json: "{what}"', "json: true"))
+    result = invoke("run", tmp_path / "p.yaml", "--out", "o", "--dry-run")
+    assert result.stdout == "vggss status --data o/data --json\n"
+
+
 def test_a_pipeline_that_is_not_there_names_those_that_are(invoke: Invoke) -> None:
     """A wrong name is answered with the shipped ones."""
     result = invoke("run", "nothing.yaml")
     assert result.exit_code == 1
     assert "quickstart" in result.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, invoke: Invoke) -> None:
+    """The remedy holds for whichever option the folder came from."""
+    (tmp_path / "file").touch()
+    result = invoke("quickstart", "--out", tmp_path / "file" / "x")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("choose another directory")
 
 
 def test_a_failing_step_is_named(tmp_path: Path, invoke: Invoke) -> None:

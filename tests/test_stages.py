@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,9 +16,9 @@ from counting_stage import CountingStage
 
 from vggss_tools.atomic import PART_PREFIX
 from vggss_tools.clips import Clip
-from vggss_tools.errors import Incomplete, SomeFailed, VggssError
-from vggss_tools.ledger import Ledger
-from vggss_tools.stages import run_stage
+from vggss_tools.errors import FailureKind, Incomplete, SomeFailed, VggssError
+from vggss_tools.ledger import Ledger, Outcome
+from vggss_tools.stages import StageSummary, run_stage
 from vggss_tools.workspace import Workspace
 
 CLIPS = [Clip(f"video{i}_000000", f"label {i}", "test") for i in range(6)]
@@ -130,6 +131,19 @@ def test_a_full_disk_stops_the_stage_with_nothing_lost(tmp_path: Path) -> None:
     assert run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path), workers=0).done == 3
 
 
+@pytest.mark.parametrize("reason", ["full", "full without a name", "tool"])
+def test_a_failure_names_the_final_file(tmp_path: Path, reason: str) -> None:
+    """Nobody knows the temporary name, so what is recorded has the other one."""
+    stage = CountingStage(tmp_path, failing=(("video3_000000", reason),))
+    with contextlib.suppress(VggssError):
+        run_stage(stage, CLIPS, Workspace(tmp_path), workers=0)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        failed = [outcome for outcome in ledger.outcomes("count") if not outcome.done]
+    assert [outcome.clip_id for outcome in failed] == ["video3_000000"]
+    assert str(tmp_path / "counted" / "video3_000000.txt") in str(failed[0].message)
+    assert PART_PREFIX not in str(failed[0].message)
+
+
 def test_a_dying_worker_is_reported_and_the_rest_goes_on_later(tmp_path: Path) -> None:
     """A worker that is killed ends the command with a remedy; the next run completes it."""
     stage = CountingStage(tmp_path, failing=(("video5_000000", "die"),))
@@ -140,14 +154,53 @@ def test_a_dying_worker_is_reported_and_the_rest_goes_on_later(tmp_path: Path) -
     assert not parts_left(tmp_path)
 
 
+def test_a_loop_of_links_fails_one_clip(tmp_path: Path) -> None:
+    """A file that points at itself is that clip's failure for good, and the others are done."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "video1_000000").symlink_to("video1_000000")
+    stage = CountingStage(tmp_path, failing=(("video1_000000", "read"),))
+    summary = run_stage(stage, CLIPS, Workspace(tmp_path), workers=0)
+    assert (summary.done, summary.failed) == (5, {"corrupt": 1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "done", "end"),
+    [
+        (FailureKind.CORRUPT, "a.jpg: damaged", 1, "replace these files, the other clips are done"),
+        (FailureKind.CORRUPT, "a.jpg: damaged", 0, "a.jpg: damaged; replace these files"),
+        (FailureKind.CORRUPT, "a.jpg: bad; extract again", 0, "a.jpg: bad; extract again"),
+        (
+            FailureKind.ERROR,
+            "a.jpg: odd",
+            0,
+            "run the same command again once the cause is removed",
+        ),
+        (FailureKind.NOT_FOUND, "a.jpg: none; extract first", 1, "a.jpg: none; extract first"),
+    ],
+)
+def test_failures_end_with_one_remedy(kind: FailureKind, message: str, done: int, end: str) -> None:
+    """What says its own remedy gets no second one, and no clip is called done that is not."""
+    failure = Outcome("a", "count", "failed", kind=kind, message=message)
+    with pytest.raises(VggssError) as error:
+        StageSummary("count", done, 0, (failure,)).raise_for_failures()
+    assert error.value.message.endswith(end)
+    assert error.value.message.count("again") <= 1
+
+
+def test_a_folder_that_takes_no_lock_is_one_line(tmp_path: Path) -> None:
+    """Where no lock file can be made, the folder and the cause are named."""
+    with pytest.raises(VggssError, match=r"absent: cannot write there \(No such file"):
+        run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path / "absent"), workers=0)
+
+
 def test_two_processes_cannot_run_one_stage(tmp_path: Path) -> None:
     """The second is told to wait instead of doing the work twice."""
     script = textwrap.dedent(f"""
         from pathlib import Path
         from counting_stage import CountingStage
-        from vggss_tools.stages import _only_one
-        from vggss_tools.workspace import Workspace
-        with _only_one(Workspace({str(tmp_path)!r}), "count"):
+        from vggss_tools.locks import only_one
+        with only_one(Path({str(tmp_path)!r}) / ".count.lock", "taken"):
             print("locked", flush=True)
             input()
     """)
@@ -194,6 +247,12 @@ def test_sigkill_loses_at_most_the_clips_in_flight(tmp_path: Path) -> None:
     )
     counted = tmp_path / "counted"
     wait_for(lambda: any(counted.glob("video*.txt")))
+
+    def one_is_recorded() -> bool:  # a moment after its file is there
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            return bool(ledger.outcomes("count"))
+
+    wait_for(one_is_recorded)
     os.kill(driver.pid, signal.SIGKILL)  # the driver alone: its workers must notice by themselves
     driver.wait()
 

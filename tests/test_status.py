@@ -118,7 +118,28 @@ def test_proposals_annotations_releases_and_runs_are_listed(workspace: Workspace
     strange, first = report["releases"]
     assert (strange["name"], strange["counts"], strange["newest"]) == ("strange", None, True)
     assert (first["name"], first["split"], first["counts"]["clips"]) == ("v1", "test", 1)
-    assert report["runs"] == [{"name": "lvs", "files": 1, "checkpoint": True}]
+    assert report["runs"] == [{"name": "lvs", "files": 1}]
+    assert report["predictions"] == []
+
+
+def test_kept_maps_are_no_runs(workspace: Workspace) -> None:
+    """Folders without a checkpoint are no runs; those with maps are listed as what they are."""
+    touch(workspace.run_dir("lvs") / "checkpoint.pth")
+    touch(workspace.run_dir("lvs") / ".train.lock")
+    for clip_id in TEST[:2]:
+        touch(workspace.run_dir("predict") / f"{clip_id}.npy")
+    touch(workspace.run_dir("predict") / f".part-0123-{TEST[2]}.npy")
+    touch(workspace.run_dir("notes") / "read.me")
+    report = survey(workspace)
+    assert report["runs"] == [{"name": "lvs", "files": 1}]
+    assert report["predictions"] == [{"name": "predict", "maps": 2}]
+
+
+def test_a_loop_of_links_is_no_file(workspace: Workspace, invoke: Callable[..., Result]) -> None:
+    """A link that points at itself counts as missing, and looking goes on."""
+    path = workspace.clip_path(TEST[3])
+    path.symlink_to(path.name)
+    assert survey(workspace)["media"]["video"] == {"test": 3, "train": 0}
 
 
 def test_looking_changes_nothing(workspace: Workspace) -> None:
@@ -154,6 +175,7 @@ def test_the_command_prints_a_table(workspace: Workspace, invoke: Callable[..., 
     )  # fmt: skip
     make_release(workspace, "v1")
     touch(workspace.run_dir("lvs") / "checkpoint.pth")
+    touch(workspace.run_dir("predict-swap") / f"{TEST[0]}.npy")
     result = invoke("status", "--data", workspace.root)
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
@@ -167,7 +189,9 @@ def test_the_command_prints_a_table(workspace: Workspace, invoke: Callable[..., 
         "missing 1 1",
         "annotated: yes 1 0",
         "v1 (split test; clips: 1; boxes: 1; newest)",
-        "lvs (files: 1; with a checkpoint)",
+        "lvs (files: 1)",
+        "kept by predict",
+        "predict-swap (maps of clips: 1)",
         "temporary files of a run that was killed, or that goes on: 1",
     ):
         assert expected in lines
@@ -188,14 +212,16 @@ def test_the_command_writes_one_json_object(
 def test_an_empty_or_missing_directory_gives_one_line_that_helps(
     tmp_path: Path, invoke: Callable[..., Result], is_there: bool
 ) -> None:
-    """Without clips the command says what to do, and makes nothing."""
+    """Without clips the command says what to do and makes nothing; no directory is an error."""
     root = tmp_path / "data"
     if is_there:
         root.mkdir()
     result = invoke("status", "--data", root)
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("\n") == 1
-    assert "`vggss sample DIR`" in result.stdout
+    assert result.exit_code == (0 if is_there else 1), result.output
+    said, silent = (result.stdout, result.stderr)[:: 1 if is_there else -1]
+    assert said.count("\n") == 1
+    assert silent == ""
+    assert "`vggss sample DIR`" in said
     assert root.exists() == is_there
     assert not is_there or list(root.iterdir()) == []
     assert json.loads(invoke("status", "--data", root, "--json").stdout)["exists"] == is_there

@@ -82,12 +82,16 @@ def close_classes(name: str, limit: int = 3) -> list[str]:
     return list(dict.fromkeys(by_key[key] for key in near))[:limit]
 
 
+class UnknownClass(InvalidInput):
+    """A class that VGG-Sound does not have."""
+
+
 def check_class(name: str) -> str:
     """Return ``name`` if it is one of VGG-Sound's 309 classes.
 
     Raises
     ------
-    InvalidInput
+    UnknownClass
         Naming the classes that are spelt nearly so.
     """
     if name in vggsound_classes():
@@ -98,4 +102,4 @@ def check_class(name: str) -> str:
         if near
         else "the names are in annotations/vggsound_classes.csv"
     )
-    raise InvalidInput(f"class {name!r}: not one of VGG-Sound's 309 classes; {remedy}")
+    raise UnknownClass(f"class {name!r}: not one of VGG-Sound's 309 classes; {remedy}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vggss_tools.atomic import atomic_path
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.errors import InvalidInput, VggssError, not_readable
 
 # VGG-Sound's own length of a clip, in seconds.
 CLIP_SECONDS = 10.0
@@ -72,7 +72,7 @@ def read_clips(path: Path | str) -> list[Clip]:
     Raises
     ------
     VggssError
-        If the file is missing.
+        If the file is missing or may not be read.
     InvalidInput
         If it is not such a table, or holds a malformed or a repeated id.
     """
@@ -84,6 +84,8 @@ def read_clips(path: Path | str) -> list[Clip]:
         raise VggssError(f"{path}: no such clip table; make one with `vggss sample DIR`")
     try:
         table = pq.read_table(path)
+    except PermissionError as error:
+        raise not_readable(path, error) from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(

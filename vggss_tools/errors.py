@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
+import re
 from enum import StrEnum
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -98,6 +101,7 @@ _ERRNO_KINDS = {
     errno.EACCES: FailureKind.PERMISSION,
     errno.EPERM: FailureKind.PERMISSION,
     errno.EROFS: FailureKind.PERMISSION,
+    errno.ELOOP: FailureKind.CORRUPT,  # symbolic links in a circle: this one file is unfit
 }
 
 REMEDIES = {
@@ -130,10 +134,28 @@ class ClipFailure(Exception):
         """Give any exception of a stage its kind; the message keeps the exception's own words."""
         if isinstance(error, ClipFailure):
             return error
-        if isinstance(error, OSError) and error.errno in _ERRNO_KINDS:
-            return cls(_ERRNO_KINDS[error.errno], str(error))
+        number = error_number(error) if isinstance(error, OSError) else None
+        if number in _ERRNO_KINDS:
+            return cls(_ERRNO_KINDS[number], " ".join(str(error).split()))
         text = " ".join(str(error).split()) or "no message"
         return cls(FailureKind.ERROR, f"{type(error).__name__}: {text}")
+
+
+def error_number(error: OSError) -> int | None:
+    """Return the errno of an error; pyarrow puts it only into the text of some."""
+    if error.errno is not None:
+        return error.errno
+    found = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+    return int(found[1]) if found else None
+
+
+def not_readable(path: Path | str, error: OSError) -> VggssError:
+    """Say that a file is there and the system does not let us read it; nothing about its content.
+
+    For an ``except PermissionError`` before the one that calls the content damaged.
+    """
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return VggssError(f"{path}: cannot be read ({reason}); check its rights")
 
 
 def import_extra(module: str, extra: str) -> ModuleType:

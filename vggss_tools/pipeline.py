@@ -74,15 +74,15 @@ def read_pipeline(source: str) -> Pipeline:
     import yaml
 
     path = Path(source)
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-    elif source in (names := shipped_pipelines()):
-        text = resource(f"{source}.yaml", "pipelines").read_text("utf-8")
-    else:
-        raise VggssError(
-            f"{source}: no such pipeline file; those that come with vggss: {', '.join(names)}"
-        )
     try:
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+        elif source in (names := shipped_pipelines()):
+            text = resource(f"{source}.yaml", "pipelines").read_text("utf-8")
+        else:
+            raise VggssError(
+                f"{source}: no such pipeline file; those that come with vggss: {', '.join(names)}"
+            )
         content = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
@@ -98,8 +98,10 @@ def _parse(content: Any, source: str) -> Pipeline:
         raise refuse("not a mapping")
     if content.get("schema") != SCHEMA:
         raise refuse(f"`schema` is {content.get('schema')!r}, not {SCHEMA!r}")
-    if unknown := sorted(set(content) - KEYS):
+    if unknown := sorted(map(str, set(content) - KEYS)):
         raise refuse(f"unknown key `{unknown[0]}`")
+    if not isinstance(content.get("data") or "", str):
+        raise refuse("`data` is not a path")
     variables = content.get("vars") or {}
     if not isinstance(variables, dict):
         raise refuse("`vars` is not a mapping of names to values")
@@ -168,6 +170,8 @@ def step_arguments(command: click.Command, options: Options, where: str) -> list
                 f"{where}: no option {key!r}; see `vggss {command.name} --help` for those it has"
             )
         values = value if isinstance(value, list) else [value]
+        if any(isinstance(item, (dict, list)) or item is None for item in values):
+            raise InvalidInput(f"{where}: {key} is {value!r}; give a value, or a list of values")
         if isinstance(parameter, click.Argument):
             positional += [str(item) for item in values]
         elif isinstance(parameter, click.Option) and parameter.is_flag:
@@ -175,6 +179,10 @@ def step_arguments(command: click.Command, options: Options, where: str) -> list
                 flags.append(parameter.opts[-1])
             elif parameter.secondary_opts:
                 flags.append(parameter.secondary_opts[-1])
+        elif values == [True] and isinstance(getattr(parameter, "flag_value", None), str):
+            flags.append(parameter.opts[-1])  # an option whose value may be left out
+        elif any(isinstance(item, bool) for item in values):
+            raise InvalidInput(f"{where}: {key} is {value!r}; it is no flag, give it a value")
         else:
             for item in values:
                 flags += [parameter.opts[-1], str(item)]
@@ -199,7 +207,7 @@ def command_lines(
         )
     variables = {**pipeline.variables, **overrides}
     lines: list[list[str]] = []
-    with click.Context(group, info_name="vggss") as ctx:
+    with click.Context(group, info_name="vggss", **group.context_settings) as ctx:
         for number, (name, options) in enumerate(pipeline.steps, start=1):
             where = f"pipeline {pipeline.name}, step {number} ({name})"
             command = group.get_command(ctx, name)
@@ -215,8 +223,19 @@ def command_lines(
             data: list[str] = []
             if pipeline.data and any(p.name == "workspace" for p in command.params):
                 data = ["--data", _fill(pipeline.data, variables, where)]
+            _refuse_bad_values(command, [*data, *arguments], where, ctx)
             lines.append([name, *data, *arguments])
     return lines
+
+
+def _refuse_bad_values(
+    command: click.Command, arguments: list[str], where: str, parent: click.Context
+) -> None:
+    """Parse a step as its command will, so that a bad value is found before anything runs."""
+    try:
+        command.make_context(command.name, list(arguments), parent=parent)
+    except click.UsageError as error:
+        raise InvalidInput(f"{where}: {error.format_message()}") from None
 
 
 def run_pipeline(lines: Sequence[Sequence[str]], group: click.Group, name: str) -> None:

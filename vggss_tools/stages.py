@@ -7,19 +7,17 @@ atomically and record. A stage is therefore only its own few lines.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import platform
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vggss_tools import __version__
-from vggss_tools.atomic import PART_PREFIX, part_path, publish
+from vggss_tools.atomic import PART_PREFIX, part_path, publish, with_final_name
 from vggss_tools.clips import Clip
 from vggss_tools.engines.local import map_unordered
 from vggss_tools.errors import (
@@ -31,6 +29,7 @@ from vggss_tools.errors import (
     VggssError,
 )
 from vggss_tools.ledger import Ledger, Outcome
+from vggss_tools.locks import only_one
 from vggss_tools.progress import progress_bar
 from vggss_tools.workspace import Workspace
 
@@ -76,10 +75,17 @@ class Stage(ABC):
             try:
                 self.process(clip, clip_parts)
             except Exception as error:  # noqa: BLE001 - recorded as the clip's outcome
-                results.append(ClipFailure.from_exception(error))
+                results.append(_as_failure(error, clip_parts))
             else:
                 results.append(None)
         return results
+
+
+def _as_failure(error: Exception, parts: Parts) -> ClipFailure:
+    """Give an exception its kind, with the files' final names."""
+    if isinstance(error, OSError) and parts:
+        error = with_final_name(error, parts)
+    return ClipFailure.from_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +138,13 @@ class StageSummary:
         text = (
             f"{self.stage}: {len(self.failures)} clip(s) failed ({kinds}); first: {first.message}"
         )
+        says_remedy = "; " in (first.message or "")  # as all messages of the house that have one
         if all(outcome.kind and outcome.kind.permanent for outcome in self.failures):
-            raise SomeFailed(f"{text}; replace these files, the other clips are done")
+            rest = [] if says_remedy else ["replace these files"]
+            rest += ["the other clips are done"] if self.done or self.skipped else []
+            raise SomeFailed("; ".join([text, ", ".join(rest)] if rest else [text]))
+        if says_remedy:
+            raise Incomplete(text)
         raise Incomplete(f"{text}; run the same command again once the cause is removed")
 
 
@@ -144,12 +155,18 @@ def sha256_of(path: Path) -> str:
 
 
 def _signature(paths: Sequence[Path]) -> list[list[int] | None]:
-    """Return size and modification time of each file; None where there is none."""
+    """Return size and modification time of each file; None where there is none to be had.
+
+    A file that cannot be looked at, such as a loop of links, is left to the stage, where it fails
+    as one clip. Missing rights would fail every clip and are raised.
+    """
     signatures: list[list[int] | None] = []
     for path in paths:
         try:
             stat = path.stat()
-        except FileNotFoundError:
+        except PermissionError:
+            raise
+        except OSError:
             signatures.append(None)
         else:
             signatures.append([stat.st_size, stat.st_mtime_ns])
@@ -182,7 +199,8 @@ class _Runner:
         except Exception as error:  # noqa: BLE001 - recorded as the clip's outcome
             if len(clips) > 1:  # find out which of them it is
                 return [outcome for clip in clips for outcome in self([clip])]
-            return [self._failed(clips[0], ClipFailure.from_exception(error))]
+            known = parts[0] if parts else {}
+            return [self._failed(clips[0], _as_failure(error, known), known)]
         finally:
             for clip_parts in parts:
                 for part in clip_parts.values():
@@ -190,42 +208,21 @@ class _Runner:
 
     def _outcome(self, clip: Clip, parts: Parts, failure: ClipFailure | None) -> Outcome:
         if failure is not None:
-            return self._failed(clip, failure)
+            return self._failed(clip, failure, parts)
         checksums: dict[str, str] = {}
         for final, part in parts.items():
             if not part.is_file():
                 missing = ClipFailure(FailureKind.ERROR, f"{final}: the stage did not write it")
-                return self._failed(clip, missing)
+                return self._failed(clip, missing, parts)
             checksums[final.relative_to(self.root).as_posix()] = sha256_of(part)
             publish(part, final)
         return Outcome(clip.clip_id, self.stage.name, "done", checksums=checksums)
 
-    def _failed(self, clip: Clip, failure: ClipFailure) -> Outcome:
-        return Outcome(
-            clip.clip_id, self.stage.name, "failed", kind=failure.kind, message=failure.message
-        )
-
-
-@contextmanager
-def _only_one(workspace: Workspace, stage: str) -> Iterator[None]:
-    """Keep a second process from running the same stage in the same data directory."""
-    lock = workspace.root / f".{stage}.lock"
-    try:
-        handle = lock.open("w")
-    except OSError as error:
-        raise VggssError(
-            f"{workspace.root}: cannot write there ({error.strerror}); "
-            "check that the data directory exists and its rights, or choose another --data"
-        ) from None
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise VggssError(
-                f"{workspace.root}: another process runs {stage} in this data directory; "
-                "wait until it has ended"
-            ) from None
-        yield
+    def _failed(self, clip: Clip, failure: ClipFailure, parts: Parts) -> Outcome:
+        message = failure.message
+        for final, part in parts.items():  # a tool's own words have the name that it was given
+            message = message.replace(part.name, final.name)
+        return Outcome(clip.clip_id, self.stage.name, "failed", kind=failure.kind, message=message)
 
 
 def _remove_left_overs(stage: Stage, clips: Sequence[Clip]) -> None:
@@ -274,7 +271,12 @@ def run_stage(
     """
     settings = stage.settings()
     versions = {"vggss-tools": __version__, "python": platform.python_version(), **stage.versions()}
-    with _only_one(workspace, stage.name), Ledger(workspace.ledger_path) as ledger:
+    in_use = (
+        f"{workspace.root}: another process runs {stage.name} in this data directory; "
+        "wait until it has ended"
+    )
+    lock = workspace.root / f".{stage.name}.lock"
+    with only_one(lock, in_use), Ledger(workspace.ledger_path) as ledger:
         known = {outcome.clip_id: outcome for outcome in ledger.outcomes(stage.name)}
         wanted: dict[str, dict[str, Any]] = {}
         todo: list[Clip] = []

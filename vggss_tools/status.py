@@ -15,7 +15,7 @@ from typing import Any
 
 from vggss_tools.atomic import PART_PREFIX
 from vggss_tools.clips import Clip
-from vggss_tools.errors import InvalidInput
+from vggss_tools.errors import InvalidInput, not_readable
 from vggss_tools.workspace import Workspace
 
 SCHEMA = "vggss-status/1"
@@ -49,7 +49,9 @@ def survey(workspace: Workspace) -> dict[str, Any]:
           a file is no longer there) and ``missing`` (never tried);
         - ``proposals``: split to ``detections``, ``clips`` and ``clips_with_candidate``, or null;
         - ``annotations``: ``events`` and split to clips by where they stand, or null;
-        - ``releases``, ``runs``: by name, the newest release marked;
+        - ``releases``: by name, the newest marked;
+        - ``runs``: the folders of ``runs/`` with a checkpoint, by name;
+        - ``predictions``: the folders of maps that ``vggss predict`` keeps, one map a clip;
         - ``bytes``: folder to size; ``left_over``: temporary files that a kill left behind.
 
     Raises
@@ -76,6 +78,7 @@ def survey(workspace: Workspace) -> dict[str, Any]:
         "annotations": _annotations(workspace, splits),
         "releases": _releases(workspace),
         "runs": _runs(workspace, files),
+        "predictions": _predictions(workspace, files),
     }
     return {**report, "bytes": files.sizes(workspace.root), "left_over": files.left_over()}
 
@@ -89,12 +92,7 @@ class _Files:
     def of(self, folder: Path) -> Counts:
         """Return the files of a folder, name to bytes; none if there is no folder."""
         if folder not in self.folders:
-            try:
-                with os.scandir(folder) as entries:
-                    found = {e.name: e.stat().st_size for e in entries if e.is_file()}
-            except (FileNotFoundError, NotADirectoryError):
-                found = {}
-            self.folders[folder] = found
+            self.folders[folder] = _sizes(folder)
         return self.folders[folder]
 
     def has(self, path: Path) -> bool:
@@ -114,6 +112,26 @@ class _Files:
         return sum(
             name.startswith(PART_PREFIX) for found in self.folders.values() for name in found
         )
+
+
+def _sizes(folder: Path) -> Counts:
+    """List the files of a folder; what cannot be looked at, such as a loop of links, is none."""
+    found: Counts = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_file():
+                        found[entry.name] = entry.stat().st_size
+                except PermissionError:
+                    raise
+                except OSError:
+                    continue
+    except PermissionError:
+        raise
+    except OSError:
+        return {}
+    return found
 
 
 def _by_split(clips: Iterable[Clip]) -> Splits:
@@ -174,6 +192,8 @@ def _proposals(workspace: Workspace, splits: Splits) -> dict[str, Any] | None:
     try:
         table = pq.read_table(path, columns=["clip_id", "sound_class"])
         rows = zip(table["clip_id"].to_pylist(), table["sound_class"].to_pylist(), strict=True)
+    except PermissionError as error:
+        raise not_readable(path, error) from None
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InvalidInput(
@@ -233,13 +253,23 @@ def _releases(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def _runs(workspace: Workspace, files: _Files) -> list[dict[str, Any]]:
-    """List the folders of training and prediction runs."""
-    folders = sorted(path for path in (workspace.root / "runs").glob("*") if path.is_dir())
+    """List the training runs: the folders with a checkpoint. Hidden files do not count."""
     return [
-        {
-            "name": folder.name,
-            "files": len(files.of(folder)),
-            "checkpoint": (folder / "checkpoint.pth").is_file(),
-        }
-        for folder in folders
+        {"name": folder.name, "files": sum(not name.startswith(".") for name in files.of(folder))}
+        for folder in _run_folders(workspace)
+        if files.has(folder / "checkpoint.pth")
     ]
+
+
+def _predictions(workspace: Workspace, files: _Files) -> list[dict[str, Any]]:
+    """List the folders in which the predicting stages keep the map of each clip."""
+    listed = []
+    for folder in _run_folders(workspace):
+        maps = [n for n in files.of(folder) if n.endswith(".npy") and not n.startswith(".")]
+        if maps and not files.has(folder / "checkpoint.pth"):
+            listed.append({"name": folder.name, "maps": len(maps)})
+    return listed
+
+
+def _run_folders(workspace: Workspace) -> list[Path]:
+    return sorted(path for path in (workspace.root / "runs").glob("*") if path.is_dir())

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +45,8 @@ class Workspace:
             workspace.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise VggssError(
-                f"{root}: cannot make the data directory ({error.strerror}); choose another --data"
+                f"{root}: cannot make the data directory ({error.strerror}); "
+                "choose another directory"
             ) from None
         return workspace
 
@@ -100,9 +103,18 @@ class Workspace:
         """Folder of one release of annotations."""
         return self.root / "releases" / name
 
-    def newest_release(self) -> Path | None:
-        """Folder of the release that was written last, or None."""
-        found = (self.root / "releases").glob(f"*/{RELEASE_FILE}")
+    def newest_release(self, *, not_split: str | None = None) -> Path | None:
+        """Folder of the release that was written last, or None.
+
+        Parameters
+        ----------
+        not_split : str, optional
+            Leave out releases of this split, such as the one that a model was trained on. A
+            release without a manifest is of no known split and stays in.
+        """
+        found: Iterable[Path] = (self.root / "releases").glob(f"*/{RELEASE_FILE}")
+        if not_split is not None:
+            found = [path for path in found if _split_of(path.parent) != not_split]
         newest = max(found, key=lambda path: (path.stat().st_mtime_ns, path), default=None)
         return newest.parent if newest else None
 
@@ -129,3 +141,12 @@ class Workspace:
                 f"{self.clips_table}: no clip of split {split!r}; the splits there are: {known}"
             )
         return chosen
+
+
+def _split_of(release: Path) -> str | None:
+    """Return the split of a release, or None where no manifest says it."""
+    try:
+        manifest = json.loads((release / "release.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return manifest.get("split") if isinstance(manifest, dict) else None

@@ -165,6 +165,36 @@ def test_a_release_with_other_contents_is_not_overwritten(workspace: Workspace) 
     assert files_of(second.kept) == before
 
 
+@pytest.mark.parametrize("force", [True, False])
+def test_a_folder_of_other_files_is_never_moved(
+    workspace: Workspace, tmp_path: Path, force: bool
+) -> None:
+    """A folder that is no release stays as it is, also with force."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    with pytest.raises(VggssError, match=r"holds other files.*choose another --out"):
+        make_release(workspace, "v1", folder=mine, force=force)
+    assert (mine / "thesis.tex").read_text() == "years of work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "mine"]
+
+
+def test_a_release_elsewhere_leaves_nothing_beside_it(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty folder is used; no lock is left there, and hints name the folder round it."""
+    there = tmp_path / "there"
+    (there / "v1").mkdir(parents=True)
+    monkeypatch.chdir(there)
+    assert make_release(workspace, "v1", folder=Path("v1")).action == "made"
+    assert [path.name for path in there.iterdir()] == ["v1"]
+    append_events(
+        workspace.annotations_log, [event(10, "video4_000000", "dog barking", "yes", [LEFT])]
+    )
+    with pytest.raises(VggssError, match=r"another --out.*kept in there/\.replaced\)"):
+        make_release(workspace, "v1", folder=Path("v1"))
+
+
 def test_a_release_that_was_cut_off_is_made_anew(workspace: Workspace) -> None:
     """What a killed run left behind is neither a release nor in the way."""
     left = workspace.root / "releases" / ".making" / "v1"
@@ -219,12 +249,14 @@ def test_without_annotations_there_is_no_release(workspace: Workspace) -> None:
 
 
 def test_an_unknown_class_is_not_released(workspace: Workspace) -> None:
-    """A class that VGG-Sound does not have is refused with the nearest name."""
+    """A class that VGG-Sound does not have is refused by log and clip, with the nearest name."""
     append_events(
         workspace.annotations_log,
         [event(12, "video1_000000", "church bell rining", "no", silent=[LEFT])],
     )
-    with pytest.raises(InvalidInput, match="'church bell ringing'"):
+    with pytest.raises(
+        InvalidInput, match=r"annotations\.jsonl: video1_000000: .*'church bell ringing'"
+    ):
         make_release(workspace, "v1")
 
 

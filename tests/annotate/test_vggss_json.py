@@ -23,7 +23,7 @@ from vggss_tools.annotate.vggss_json import (
 )
 from vggss_tools.boxes import Box, iou, union_area
 from vggss_tools.classes import vggsound_classes, vggss_classes
-from vggss_tools.errors import InvalidInput
+from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.resources import resource
 
 ENTRY = {"file": "abc_000010", "class": "dog barking", "bbox": [[0.1, 0.2, 0.5, 0.9]]}
@@ -152,18 +152,19 @@ def test_what_is_not_json_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """A missing file and a folder are each named."""
-    with pytest.raises(InvalidInput, match="no such file"):
+    """A missing file and a folder are each named; nothing was read, so exit code 1."""
+    with pytest.raises(VggssError, match="no such file") as missing:
         read_vggss_json(tmp_path / "nothing.json")
-    with pytest.raises(InvalidInput, match="a folder"):
+    with pytest.raises(VggssError, match="a folder") as folder:
         read_vggss_json(tmp_path)
+    assert (missing.value.exit_code, folder.value.exit_code) == (1, 1)
 
 
 def test_an_unknown_class_is_refused_when_asked_for(tmp_path: Path) -> None:
     """Classes are checked against VGG-Sound's only on request, since others have theirs."""
     path = written(tmp_path / "vggss.json", [{**ENTRY, "class": "dog barkin"}])
     assert read_vggss_json(path).entries[0].label == "dog barkin"
-    with pytest.raises(InvalidInput, match=r"entry 0: class 'dog barkin'.*'dog barking'"):
+    with pytest.raises(InvalidInput, match=r"entry 0: .*: class 'dog barkin'.*'dog barking'"):
         read_vggss_json(path, check_classes=True)
 
 

@@ -56,10 +56,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_an_unknown_command_is_a_usage_error(vggss: Run) -> None:
-    """Exit code 2 and no traceback."""
+    """Exit code 2 and one line that says where to look."""
     done = vggss("localise")
     assert done.returncode == 2
-    assert "No such command 'localise'" in done.stderr
+    assert done.stderr == "Error: No such command 'localise'. See `vggss --help`.\n"
 
 
 def test_errors_are_one_line_with_their_code(vggss: Run, tmp_path: Path) -> None:
@@ -91,11 +91,17 @@ def test_settings_come_from_the_data_directory(invoke: Invoke, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("text", "cause"),
-    [("[status]\nwings = 2\n", "no option 'wings'"), ("[status\n", "not valid TOML")],
+    [
+        (b"[status]\nwings = 2\n", "no option 'wings'"),
+        (b"[status\n", "not valid TOML"),
+        (b"\xff\xfe", "not valid TOML"),
+        (b"[extrakt]\nworkers = 2\n", "'extrakt' is not a table"),
+        (b"extract = 3\n", "'extract' is not a table"),
+    ],
 )
-def test_bad_settings_are_refused(invoke: Invoke, tmp_path: Path, text: str, cause: str) -> None:
-    """A misspelt option in vggss.toml is not ignored."""
-    (tmp_path / "vggss.toml").write_text(text)
+def test_bad_settings_are_refused(invoke: Invoke, tmp_path: Path, text: bytes, cause: str) -> None:
+    """A misspelt command or option in vggss.toml is not ignored."""
+    (tmp_path / "vggss.toml").write_bytes(text)
     result = invoke("status", "--data", tmp_path)
     assert result.exit_code == 6
     assert cause in result.stderr

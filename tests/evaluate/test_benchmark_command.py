@@ -9,15 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 from map_maker import CLASSES, make_entries, make_map
 
-from vggss_tools.annotate.vggss_json import write_vggss_json
+from vggss_tools.annotate.vggss_json import Entry, write_vggss_json
+from vggss_tools.boxes import Box
 from vggss_tools.evaluate.predictions import write_predictions
 from vggss_tools.evaluate.protocols import PROTOCOLS
+from vggss_tools.propose.proposals import Proposal, write_proposals
 
 Invoke = Callable[..., Result]
 
@@ -35,10 +36,8 @@ def folder(tmp_path: Path) -> Path:
     write_vggss_json(tmp_path / "silent.json", silent)
     write_predictions(tmp_path / "maps.npz", IDS, MAPS)
     write_predictions(tmp_path / "swap.npz", IDS, MAPS, image_id=IDS, audio_id=[*IDS[1:], IDS[0]])
-    rows = [(e.file, *b, e.label) for e in ENTRIES for b in e.boxes]
-    names = ("clip_id", "xmin", "ymin", "xmax", "ymax", "sound_class")
-    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    pq.write_table(pa.table(columns), tmp_path / "proposals.parquet")
+    proposals = [Proposal(e.file, Box(*b), "thing", 1.0, e.label) for e in ENTRIES for b in e.boxes]
+    write_proposals(tmp_path / "proposals.parquet", proposals)
     return tmp_path
 
 
@@ -168,15 +167,20 @@ def test_protocols_are_listed(invoke: Invoke) -> None:
         ({"predictions": "strange.npz"}, 6, "none of its 1 clips is in vggss.json"),
         ({"predictions": "swap.npz"}, 6, "--swap-predictions"),
         ({"annotations": "maps.npz"}, 6, "not JSON"),
-        ({"annotations": "nowhere.json"}, 6, "no such file"),
+        ({"annotations": "nowhere.json"}, 1, "no such file"),
         ({"protocol": "median"}, 2, "no protocol 'median'; there are paper, lvs"),
         ({"predictions": None}, 2, "Give one of --predictions"),
         ({"model": "maps.npz"}, 2, "Give one of --predictions"),
         ({"train_annotations": "vggss.json"}, 6, "the annotation file to be scored"),
         ({"proposals": "nowhere.parquet"}, 1, "no such proposals table"),
-        ({"proposals": "vggss.json"}, 6, "not a readable Parquet"),
+        ({"proposals": "vggss.json"}, 6, "make it again with `vggss propose-boxes`"),
+        ({"annotations": "unicorn.json"}, 6, "did you mean 'owl hooting' or"),
+        ({"train_annotations": "unicorn.json"}, 6, f"entry 0: {IDS[0]}: class 'owl hootin'"),
+        ({"predictions": "unsure.npz"}, 6, f"the confidence of {IDS[1]} holds NaN"),
+        ({"per_clip": "maps.npz/clips.parquet"}, 1, "clips.parquet: cannot be written"),
+        ({"json": "maps.npz/scores.json"}, 1, "scores.json: cannot be written"),
         ({"swap_predictions": "maps.npz"}, 6, "no row has the sound of a class that is silent"),
-        ({"swap_predictions": "swap.npz", "silent": "nowhere.json"}, 6, "no such file"),
+        ({"swap_predictions": "swap.npz", "silent": "nowhere.json"}, 1, "no such file"),
         ({"predictions": None, "model": "nowhere.pth"}, 1, "no clips in this data directory"),
     ],
 )
@@ -189,18 +193,41 @@ def test_wrong_inputs_give_one_clear_line(
     np.savez(folder / "nan.npz", clip_id=IDS, map=nan)
     np.savez(folder / "twice.npz", clip_id=[IDS[0], IDS[0]], map=MAPS[:2])
     np.savez(folder / "strange.npz", clip_id=["x_000000"], map=MAPS[:1])
+    np.savez(folder / "unsure.npz", clip_id=IDS, map=MAPS, confidence=[1, np.nan, *[1.0] * 10])
+    write_vggss_json(folder / "unicorn.json", [Entry(IDS[0], "owl hootin", ENTRIES[0].boxes)])
     paths = {
         name: value if name == "protocol" or value is None else folder / value
         for name, value in changed.items()
     }
     out = folder / "scores.json"
-    result = invoke(*arguments(folder, json=out, **paths))
+    result = invoke(*arguments(folder, **{"json": out, **paths}))
     assert result.exit_code == code, result.output
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
     assert len(errors) == 1
     assert message in errors[0]
     assert "Traceback" not in result.output
     assert not out.exists()
+
+
+def test_classes_of_ones_own_are_scored_when_asked_for(folder: Path, invoke: Invoke) -> None:
+    """With `--any-class` a data set need not have VGG-Sound's classes."""
+    write_vggss_json(folder / "own.json", [Entry(IDS[0], "flying unicorn", ENTRIES[0].boxes)])
+    line = arguments(folder, annotations=folder / "own.json", json="-")
+    assert invoke(*line).exit_code == 6
+    scored = invoke(*line, "--any-class")
+    assert list(json.loads(scored.stdout)["results"][0]["by_class"]) == ["flying unicorn"]
+
+
+def test_an_unwritable_output_is_refused_before_the_maps_are_read(
+    folder: Path, invoke: Invoke
+) -> None:
+    """The work is not done first: not even a missing predictions file is looked for."""
+    for option in ("json", "per_clip"):
+        changed: dict[str, Path] = {"predictions": folder / "nowhere.npz", option: folder}
+        result = invoke(*arguments(folder, **changed))
+        assert result.exit_code in (1, 2)
+        assert "nowhere" not in result.stderr
+        assert str(folder) in result.stderr
 
 
 def test_a_folder_without_silent_json_is_said(folder: Path, invoke: Invoke) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,81 @@ def test_damage_inside_a_file_is_found(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InvalidInput, match="damaged"):
         list(read_predictions(path).maps())
+
+
+NAN_MAPS = np.where(np.arange(3)[:, None, None] == 1, np.nan, MAPS)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("confidence", [1.0, 0.5], "2 rows of confidence for 3 clip ids"),
+        ("confidence", [1.0, np.nan, 0.5], "the confidence of b_000002 holds NaN"),
+        ("confidence", [1.0, -np.inf, 0.5], "the confidence of b_000002 holds an infinity"),
+        ("confidence", ["high", "low", "low"], "confidence of type <U4"),
+        ("confidence", [1, 2, 3], "confidence of type int64"),
+        ("confidence", np.array([1.0, None, 0.5], dtype=object), "confidence of type object"),
+        ("confidence", [[1.0]] * 3, r"confidence has shape \(3, 1\)"),
+        ("object_map", MAPS[:2], "2 rows of object_map for 3 clip ids"),
+        ("object_map", NAN_MAPS, "the object_map of b_000002 holds NaN"),
+        ("object_map", np.asfortranarray(NAN_MAPS), "the object_map of b_000002 holds NaN"),
+        ("object_map", MAPS.astype(np.uint8), "object_map of type uint8"),
+        ("object_map", MAPS[0], "object_map has shape"),
+        ("object_map", MAPS[:, :0], "object_map has shape"),
+    ],
+)
+def test_optional_arrays_are_held_to_the_rules_of_maps(
+    tmp_path: Path, name: str, values: Any, message: str
+) -> None:
+    """Wrong length, shape, type, NaN and infinities are refused, when read and when written."""
+    path = tmp_path / "maps.npz"
+    np.savez(path, **{"clip_id": IDS, "map": MAPS, name: values})
+    for attempt in (read_predictions, lambda p: write_predictions(p, IDS, MAPS, **{name: values})):
+        with pytest.raises(InvalidInput, match=message) as caught:
+            attempt(path)
+        assert "maps.npz" in caught.value.message
+        assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.5, None, 1.0], "confidence of b_000002 holds NaN"),
+        (["high", "low", "low"], "confidence of type object"),
+    ],
+)
+def test_the_confidence_of_a_folder_is_checked(
+    tmp_path: Path, values: list[Any], message: str
+) -> None:
+    """The column of the index is held to the same rules as the array."""
+    folder = tmp_path / "maps"
+    write_prediction_shards(folder, [(IDS, MAPS)])
+    pq.write_table(pa.table({"clip_id": IDS, "confidence": values}), folder / "index.parquet")
+    with pytest.raises(InvalidInput, match=message):
+        read_predictions(folder)
+
+
+def test_arrays_in_memory_have_the_checksum_of_their_file(tmp_path: Path) -> None:
+    """Maps that never were in a file can be compared with one, and other maps differ."""
+    write_predictions(tmp_path / "maps.npz", IDS, MAPS, audio_id=IDS[::-1])
+    stored = read_predictions(tmp_path / "maps.npz").sha256
+    assert predictions_from_arrays(IDS, MAPS, audio_id=IDS[::-1]).sha256 == stored
+    assert predictions_from_arrays(IDS, MAPS).sha256 != stored
+    assert predictions_from_arrays(IDS, -MAPS, audio_id=IDS[::-1]).sha256 != stored
+
+
+def test_a_file_without_rights_is_not_called_damaged(tmp_path: Path) -> None:
+    """Predictions that may not be read are exit code 1, in both forms."""
+    write_prediction_shards(tmp_path / "maps", [(IDS, MAPS)])
+    write_predictions(tmp_path / "maps.npz", IDS, MAPS)
+    for spoilt in ("maps.npz", "maps/map-00000.npy", "maps/index.parquet"):
+        path = tmp_path / spoilt
+        path.chmod(0)
+        if os.access(path, os.R_OK):
+            pytest.skip("this user may read everything")
+        with pytest.raises(VggssError, match=r"cannot be read.*check its rights") as caught:
+            read_predictions(tmp_path / spoilt.partition("/")[0])
+        assert caught.value.exit_code == 1
 
 
 def test_arrays_in_memory_are_checked_as_a_file_is() -> None:

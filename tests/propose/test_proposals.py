@@ -15,6 +15,7 @@ from vggss_tools.propose.detector import Detection
 from vggss_tools.propose.matching import Match, NameMatcher
 from vggss_tools.propose.proposals import (
     Proposal,
+    by_clip,
     match_detections,
     read_detections,
     read_proposals,
@@ -120,13 +121,19 @@ def test_damaged_tables_are_refused(tmp_path: Path) -> None:
     """Not Parquet, a column missing, a box outside of the frame: each says what it is."""
     path = tmp_path / "proposals.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(InvalidInput, match="not a readable Parquet file"):
+    with pytest.raises(InvalidInput, match=r"not a readable Parquet file.*make it again"):
         read_proposals(path)
     write_proposals(path, match_detections("a_000001", "dog barking", [DOG], {}))
     table = pd.read_parquet(path)
     table.assign(xmax=1.5).to_parquet(path)
-    with pytest.raises(InvalidInput, match=r"row 0: .* leaves the frame"):
+    with pytest.raises(InvalidInput, match=r"row 0 \(a_000001\): .* leaves the frame"):
         read_proposals(path)
     table.drop(columns="score").to_parquet(path)
     with pytest.raises(InvalidInput, match="no column 'score'"):
         read_proposals(path)
+
+
+def test_proposals_are_grouped_by_clip() -> None:
+    """Each clip has its own, in the table's order."""
+    rows = [p for clip in "aba" for p in match_detections(clip, "dog barking", [DOG], {})]
+    assert by_clip(rows) == {"a": [rows[0], rows[2]], "b": [rows[1]]}

@@ -213,6 +213,45 @@ def test_missing_and_damaged_frames_fail_alone(workspace: Workspace, scenes: lis
     table = pd.read_parquet(workspace.proposals_table)
     assert not set(table.clip_id) & {gone, torn, empty}
     assert table.clip_id.nunique() == N_SCENES - 3
+    assert "not in the table" not in result.stderr  # the failures are said once
+
+
+def test_without_one_detected_clip_the_table_stays(
+    workspace: Workspace, scenes: list[Scene]
+) -> None:
+    """A run in which every clip fails leaves an earlier table as it was, and says so."""
+    before = workspace.proposals_table.read_bytes()
+    for scene in scenes:
+        workspace.frame_path(scene.clip.clip_id).write_bytes(b"no picture")
+    result, summary = propose(workspace)
+    assert result.exit_code == 3
+    assert summary["clips"] == 0
+    assert workspace.proposals_table.read_bytes() == before
+    assert "the table of an earlier run is kept" in result.stderr
+    assert "the other clips are done" not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--score-threshold", "--similarity-threshold"])
+def test_a_threshold_that_is_no_number_is_refused(workspace: Workspace, option: str) -> None:
+    """`nan` is a usage error and touches neither table nor ledger."""
+    before = workspace.proposals_table.stat().st_mtime_ns
+    result, _ = propose(workspace, option, "nan")
+    assert result.exit_code == 2
+    assert "not a finite number" in result.stderr
+    assert workspace.proposals_table.stat().st_mtime_ns == before
+
+
+def test_clips_of_other_splits_are_said_to_be_left_out(workspace: Workspace) -> None:
+    """Only where --split was given is the advice to leave it out."""
+    from vggss_tools.clips import Clip, write_clips
+
+    other = Clip("elsewhere_000000", "dog barking", "train")
+    write_clips(workspace.clips_table, [*workspace.clips(), other])
+    result, _ = propose(workspace, "--split", "test")
+    assert "1 clip(s) are not in the table" in result.stderr
+    assert "run again without --split" in result.stderr
+    result, _ = propose(workspace)
+    assert "--split" not in result.stderr
 
 
 def test_no_frames_at_all_is_one_line(workspace: Workspace) -> None:

@@ -188,6 +188,15 @@ def test_the_card_has_a_place(invoke: Invoke, tmp_path: Path) -> None:
     assert "such as" in result.stderr
 
 
+def test_an_unwritable_place_is_refused_before_the_training(invoke: Invoke, tmp_path: Path) -> None:
+    """Nothing is rendered for weights that have no place to go."""
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "detector.pth"
+    result = invoke("train-detector", "--out", out)
+    assert result.exit_code == 1
+    assert f"{out}: cannot be written (Not a directory)" in result.stderr
+
+
 def test_scores_add_up() -> None:
     """Precision is of the found, recall of the true, and nothing divides by nothing."""
     total = Score(found=3, truth=4, right=2) + Score(found=1, truth=0, right=0)

@@ -16,7 +16,9 @@ import pytest
 from click.testing import Result
 
 from vggss_tools.annotate.vggss_json import Entry, write_vggss_json
+from vggss_tools.boxes import Box
 from vggss_tools.evaluate.predictions import write_predictions
+from vggss_tools.propose.proposals import Proposal, write_proposals
 from vggss_tools.report.page import render
 from vggss_tools.workspace import Workspace
 
@@ -100,14 +102,11 @@ class Case:
 @pytest.fixture
 def case(tmp_path: Path, invoke: Invoke) -> Case:
     """Nine clips of three classes, one of them without a map, scored by `vggss benchmark`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rng = np.random.default_rng(0)
     workspace = Workspace.create(tmp_path / "data")
     names = [f"clip{i:07d}_000000" for i in range(9)]
     entries, silent = [], []
-    rows: list[tuple[object, ...]] = []
+    rows: list[Proposal] = []
     for i, name in enumerate(names):
         path = workspace.frame_path(name)
         path.parent.mkdir(exist_ok=True)
@@ -115,8 +114,8 @@ def case(tmp_path: Path, invoke: Invoke) -> Case:
         box = (0.1, 0.2, 0.1 + 0.08 * (i + 1), 0.9)
         entries.append(Entry(name, LABELS[i % 3], (box,)))
         silent.append(Entry(name, LABELS[(i + 1) % 3], ((0.85, 0.1, 0.95, 0.3),)))
-        rows.append((name, *box, "Bell", LABELS[i % 3]))
-        rows.append((name, 0.85, 0.1, 0.95, 0.3, "Owl", None))
+        rows.append(Proposal(name, Box(*box), "Bell", 0.9, LABELS[i % 3]))
+        rows.append(Proposal(name, Box(0.85, 0.1, 0.95, 0.3), "Owl", 0.8))
     write_vggss_json(tmp_path / "vggss.json", entries)
     write_vggss_json(tmp_path / "silent.json", silent)
     (tmp_path / "release.json").write_text('{"stand_in": true}')
@@ -125,17 +124,13 @@ def case(tmp_path: Path, invoke: Invoke) -> Case:
     write_predictions(tmp_path / "maps.npz", names[1:], maps[1:])
     others = [*names[1:], names[0]]  # the class of the next clip is the silent one of this
     write_predictions(tmp_path / "swap.npz", names, maps, image_id=names, audio_id=others)
-    columns = ["clip_id", "xmin", "ymin", "xmax", "ymax", "detector_class", "sound_class"]
-    pq.write_table(
-        pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)}),
-        tmp_path / "proposals.parquet",
-    )
+    write_proposals(tmp_path / "proposals.parquet", rows)
     # fmt: off
     result = invoke(
         "benchmark", "--data", workspace.root, "--predictions", tmp_path / "maps.npz",
         "--annotations", tmp_path / "vggss.json", "--proposals", tmp_path / "proposals.parquet",
         "--swap-predictions", tmp_path / "swap.npz", "--per-clip", tmp_path / "clips.parquet",
-        "--json", tmp_path / "scores.json",
+        "--json", tmp_path / "scores.json", "--any-class",
     )
     # fmt: on
     assert result.exit_code == 0, result.output
@@ -312,6 +307,26 @@ def test_missing_file(tmp_path: Path, invoke: Invoke) -> None:
     result = invoke("report", "--benchmark", tmp_path / "none.json", "--out", out)
     assert result.exit_code == 1
     assert "no such file; make it with `vggss benchmark --json FILE`" in result.stderr
+
+
+def test_an_unwritable_page_is_refused_before_the_work(case: Case, invoke: Invoke) -> None:
+    """The page's place is looked at before the maps are read."""
+    (case.folder / "maps.npz").unlink()
+    out = case.folder / "scores.json" / "report.html"
+    result = invoke("report", *case.inputs, "--out", out)
+    assert result.exit_code == 1
+    assert f"{out}: cannot be written" in result.stderr
+
+
+def test_maps_of_a_model_are_compared_too(case: Case, invoke: Invoke) -> None:
+    """Where a checkpoint was scored, other maps are refused with the way to get them right."""
+    scores = json.loads((case.folder / "scores.json").read_text())
+    scores["model"] = {"name": "checkpoint.pth", "sha256": "0" * 64}
+    scores["predictions"]["sha256"] = "1" * 64
+    (case.folder / "scores.json").write_text(json.dumps(scores))
+    result = invoke("report", *case.inputs, "--out", case.folder / "report.html")
+    assert result.exit_code == 6
+    assert "write the maps with `vggss predict`" in result.stderr
 
 
 def test_maps_that_were_not_scored_are_refused(case: Case, invoke: Invoke) -> None:

@@ -13,14 +13,12 @@ Equal annotations give equal bytes: no file holds the time at which it was made.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -40,9 +38,10 @@ from vggss_tools.annotate.log import Report, read_events, report_on_stderr
 from vggss_tools.annotate.vggss_json import Entry, format_vggss_json
 from vggss_tools.atomic import sync_folder, write_text_atomic
 from vggss_tools.boxes import Box
-from vggss_tools.classes import check_class
+from vggss_tools.classes import UnknownClass, check_class
 from vggss_tools.clips import Clip
 from vggss_tools.errors import VggssError
+from vggss_tools.locks import only_one
 from vggss_tools.workspace import Workspace
 
 SCHEMA = "vggss-release/1"
@@ -129,8 +128,8 @@ def make_release(
     Raises
     ------
     VggssError
-        If there is nothing to release, the split is unknown, or the name is taken by other
-        contents.
+        If there is nothing to release, the split is unknown, the name is taken by other
+        contents, or the folder holds files that are no release.
     InvalidInput
         If the log cannot be read, or holds a class that VGG-Sound does not have.
     """
@@ -150,7 +149,12 @@ def make_release(
             f"{workspace.annotations_log}: event {event_id} stands there with different contents; "
             "the earliest counts"
         )
-    contents = collect(clips, fold(events))
+    try:
+        contents = collect(clips, fold(events))
+    except UnknownClass as error:
+        raise UnknownClass(
+            f"{workspace.annotations_log}: {error.message}; append an event that supersedes it"
+        ) from None
     if not contents.sounding:
         decided = ", ".join(f"{n} {key}" for key, n in sorted(contents.decisions.items()))
         raise VggssError(
@@ -163,7 +167,12 @@ def make_release(
     }
     manifest = describe(name, split, contents, files)
     files[MANIFEST_FILE] = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    return _publish(folder or workspace.release_dir(name), manifest, files, force=force)
+    # In the data directory, so that a folder of the user's own gets no lock file.
+    lock = workspace.root / ".release.lock"
+    with only_one(lock, f"{workspace.root}: another process makes a release", wait=True):
+        if folder is None:
+            return _publish(workspace.release_dir(name), manifest, files, force=force)
+        return _publish(folder, manifest, files, force=force, another="--out")
 
 
 def collect(clips: Iterable[Clip], states: dict[str, ClipState]) -> Contents:
@@ -185,7 +194,10 @@ def collect(clips: Iterable[Clip], states: dict[str, ClipState]) -> Contents:
 
 def _entry(clip_id: str, state: ClassState, boxes: Iterable[Box]) -> Entry:
     raw = ((box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    return Entry(clip_id, check_class(state.label), tuple(raw))
+    try:
+        return Entry(clip_id, check_class(state.label), tuple(raw))
+    except UnknownClass as error:
+        raise UnknownClass(f"{clip_id}: {error.message}") from None
 
 
 def describe(name: str, split: str, contents: Contents, files: dict[str, str]) -> dict[str, Any]:
@@ -230,39 +242,42 @@ def _tally(values: Iterable[str] | Iterable[int]) -> dict[str, int]:
 
 
 def _publish(
-    folder: Path, manifest: dict[str, Any], files: dict[str, str], *, force: bool
+    folder: Path,
+    manifest: dict[str, Any],
+    files: dict[str, str],
+    *,
+    force: bool,
+    another: str = "name",
 ) -> Release:
     """Write the folder whole under its name, or find that it stands there already."""
-    releases = folder.parent
+    place = folder.absolute()  # `--out .` and the like have no parent's name otherwise
+    releases = place.parent
     releases.mkdir(parents=True, exist_ok=True)
-    with _only_one(releases):
-        shutil.rmtree(releases / _MAKING, ignore_errors=True)  # of a run that was killed
-        if _says_the_same(folder, files):
-            return Release(folder, manifest, "unchanged")
-        is_taken = folder.exists()
-        if is_taken and not force:
-            raise VggssError(
-                f"{folder}: a release of that name has other contents; choose another name, "
-                f"or --force (the old one is then kept in {releases.name}/{_REPLACED})"
-            )
-        making = releases / _MAKING / folder.name
-        try:
-            for file, text in files.items():
-                write_text_atomic(making / file, text)
-            kept = _set_aside(folder) if is_taken else None
-            making.rename(folder)
-        finally:
-            shutil.rmtree(releases / _MAKING, ignore_errors=True)
-        sync_folder(releases)
+    shutil.rmtree(releases / _MAKING, ignore_errors=True)  # of a run that was killed
+    if _says_the_same(place, files):
+        return Release(folder, manifest, "unchanged")
+    is_taken = place.exists() and not _is_empty(place)
+    if is_taken and not (place / MANIFEST_FILE).is_file():
+        raise VggssError(f"{folder}: holds other files and is no release; choose another {another}")
+    if is_taken and not force:
+        raise VggssError(
+            f"{folder}: a release of that name has other contents; choose another {another}, "
+            f"or --force (the old one is then kept in {releases.name}/{_REPLACED})"
+        )
+    making = releases / _MAKING / place.name
+    try:
+        for file, text in files.items():
+            write_text_atomic(making / file, text)
+        kept = _set_aside(place) if is_taken else None
+        making.rename(place)
+    finally:
+        shutil.rmtree(releases / _MAKING, ignore_errors=True)
+    sync_folder(releases)
     return Release(folder, manifest, "replaced" if is_taken else "made", kept)
 
 
-@contextmanager
-def _only_one(releases: Path) -> Iterator[None]:
-    """Let releases of one data directory be made one after the other."""
-    with (releases / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
 
 
 def _says_the_same(folder: Path, files: dict[str, str]) -> bool:

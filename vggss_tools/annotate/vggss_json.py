@@ -21,8 +21,8 @@ from typing import Any, Literal
 
 from vggss_tools.annotate.json_values import cause, is_number_row, shown
 from vggss_tools.atomic import write_text_atomic
-from vggss_tools.classes import check_class
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.classes import UnknownClass, check_class
+from vggss_tools.errors import InvalidInput, VggssError, not_readable
 
 RawBox = tuple[float, float, float, float]
 BoxDefect = Literal["sentinel", "empty_box"]
@@ -115,19 +115,21 @@ def read_vggss_json(
 
     Raises
     ------
+    VggssError
+        If the file is missing or may not be read.
     InvalidInput
-        If the file is missing or refused; the message names the file, the entry (counted from 0)
-        and the cause.
+        If it is refused; the message names the file, the entry (counted from 0) and the cause.
+        With ``check_classes``, ``UnknownClass`` at a class that VGG-Sound does not have.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InvalidInput(f"{path}: no such file; give an annotation file (vggss.json)") from None
+        raise VggssError(f"{path}: no such file; give an annotation file (vggss.json)") from None
     except IsADirectoryError:
-        raise InvalidInput(f"{path}: a folder; give the vggss.json inside it") from None
+        raise VggssError(f"{path}: a folder; give the vggss.json inside it") from None
     except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read ({error.strerror}); check its rights") from None
+        raise not_readable(path, error) from None
 
     entries: list[Entry] = []
     seen: dict[tuple[str, str], int] = {}
@@ -136,9 +138,10 @@ def read_vggss_json(
             entry = _entry(item)
             if check_classes:
                 check_class(entry.label)
-        except (ValueError, VggssError) as error:
-            text = error.message if isinstance(error, VggssError) else str(error)
-            raise InvalidInput(f"{path}: entry {index}: {text}") from None
+        except UnknownClass as error:
+            raise UnknownClass(f"{path}: entry {index}: {entry.file}: {error.message}") from None
+        except ValueError as error:
+            raise InvalidInput(f"{path}: entry {index}: {error}") from None
         key = (entry.file, entry.label if repeated_files else "")
         if key in seen:
             raise InvalidInput(

@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "extract": ("extract", "Take the benchmark frame and the centre sound from each clip."),
     "propose-boxes": ("propose_boxes", "Detect objects and match them to the sound classes."),
     "train-detector": ("train_detector", "Train the sample world's object detector."),
+    "train-image-weights": (
+        "train_image_weights",
+        "Train the sample world's stand-in for ImageNet weights.",
+    ),
     "release": ("release", "Fold the annotation log into a released set of boxes."),
     "train": ("train", "Train a sound-source localiser; boxes are never used."),
     "predict": ("predict", "Write a model's localisation maps to a predictions file."),
@@ -85,6 +89,10 @@ def main(argv: list[str] | None = None) -> None:
             "Interrupted; what was done is kept, the same command goes on from here.", err=True
         )
         sys.exit(130)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "vggss"
+        click.echo(f"Error: {error.format_message()} See `{where} --help`.", err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,8 @@ def _choose_protocols(
     "annotations_path",
     metavar="vggss.json",
     type=click.Path(path_type=Path),
-    help="Boxes to score against.  [default: the newest release in the data directory, "
-    "else its vggss.json]",
+    help="Boxes to score against.  [default: the newest release in the data directory that is not "
+    "of the --model's training split, else its vggss.json]",
 )
 @click.option(
     "--protocol",
@@ -112,6 +113,11 @@ def _choose_protocols(
     "annotations]",
 )
 @click.option(
+    "--any-class",
+    is_flag=True,
+    help="Take annotations with classes that VGG-Sound does not have, of a data set of one's own.",
+)
+@click.option(
     "--per-clip",
     metavar="OUT.parquet",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -133,6 +139,7 @@ def command(
     proposals_path: Path | None,
     swap_path: Path | None,
     silent_path: Path | None,
+    any_class: bool,
     per_clip: Path | None,
     fail_if_missing: bool,
     json_out: str | None,
@@ -153,16 +160,19 @@ def command(
     if (predictions_path is None) == (model is None):
         raise click.UsageError("Give one of --predictions FILE.npz and --model CKPT.")
 
-    from vggss_tools.annotate.vggss_json import read_vggss_json
+    from vggss_tools.atomic import check_writable
     from vggss_tools.evaluate.benchmark import is_stand_in, run_benchmark, write_per_clip
     from vggss_tools.evaluate.predictions import file_sha256, read_predictions
-    from vggss_tools.evaluate.proposal_scores import read_proposals
     from vggss_tools.evaluate.table import format_benchmark
+    from vggss_tools.propose.proposals import by_clip, read_proposals
 
-    path = annotations_path or default_annotations(workspace)
-    annotations = read_vggss_json(path)
-    training = read_vggss_json(train_annotations) if train_annotations else None
-    proposals = read_proposals(proposals_path) if proposals_path else None
+    if per_clip is not None:
+        check_writable(per_clip)
+    trained_on = split_of_model(model, workspace) if model is not None else None
+    path = annotations_path or default_annotations(workspace, trained_on)
+    annotations = read_annotations(path, any_class)
+    training = read_annotations(train_annotations, any_class) if train_annotations else None
+    proposals = by_clip(read_proposals(proposals_path)) if proposals_path else None
     silent = read_silent(silent_path, path) if swap_path else ()
     swapped = read_predictions(swap_path) if swap_path else None
     used: ModelUsed | None = None
@@ -182,10 +192,9 @@ def command(
         labels=clip_labels(workspace) if swap_path else None,
         stand_in=is_stand_in(path, annotations),
         model=used,
+        warnings=training_warnings(workspace, annotations, trained_on),
     )
-    if per_clip is not None:
-        write_per_clip(per_clip, benchmark)
-    emit_json(dict(benchmark.json), json_out)
+    # What is on the screen is kept, whatever becomes of the files.
     if json_out != "-":
         click.echo(format_benchmark(benchmark.json), nl=False)
     for note in benchmark.json["notes"]:
@@ -193,6 +202,9 @@ def command(
     for result in benchmark.json["results"]:
         for warning in result["warnings"]:
             say(f"Warning: {result['protocol']}: {warning}")
+    if per_clip is not None:
+        write_per_clip(per_clip, benchmark)
+    emit_json(dict(benchmark.json), json_out)
     if benchmark.missing and fail_if_missing:
         raise InvalidInput(
             f"{predictions.name}: {len(benchmark.missing)} of {len(annotations.entries)} annotated "
@@ -200,20 +212,64 @@ def command(
         )
 
 
-def default_annotations(workspace: Workspace) -> Path:
+def read_annotations(path: Path, any_class: bool) -> Annotations:
+    """Read annotations, of VGG-Sound's classes unless any are taken."""
+    from vggss_tools.annotate.vggss_json import read_vggss_json
+    from vggss_tools.classes import UnknownClass
+
+    try:
+        return read_vggss_json(path, check_classes=not any_class)
+    except UnknownClass as error:
+        raise InvalidInput(
+            f"{error.message} (--any-class takes a data set with classes of its own)"
+        ) from None
+
+
+def split_of_model(model: Path, workspace: Workspace) -> str | None:
+    """Return the split that a checkpoint was trained on."""
+    from vggss_tools.predict import training_split
+
+    workspace.clips()  # without clips there is nothing to predict
+    return training_split(model)
+
+
+def training_warnings(
+    workspace: Workspace, annotations: Annotations, trained_on: str | None
+) -> list[str]:
+    """Say so if annotated clips are of the split that the model was trained on."""
+    if trained_on is None:
+        return []
+    seen = {clip.clip_id for clip in workspace.clips() if clip.split == trained_on}
+    count = sum(entry.file in seen for entry in annotations.entries)
+    if not count:
+        return []
+    return [
+        f"the model was TRAINED ON split {trained_on!r}, and {count} of the "
+        f"{len(annotations.entries)} annotated clips are of it; the score says nothing about "
+        "clips that it has not seen"
+    ]
+
+
+def default_annotations(workspace: Workspace, trained_on: str | None = None) -> Path:
     """Return the newest release of the data directory, or the published file in it.
+
+    A release of the split that a model was ``trained_on`` is taken only where there is nothing
+    else.
 
     Raises
     ------
     VggssError
         If there is neither; the message says how to get one.
     """
-    release = workspace.newest_release()
+    release = workspace.newest_release(not_split=trained_on)
     if release is not None:
         return release / RELEASE_FILE
     published = workspace.root / RELEASE_FILE
     if published.is_file():
         return published
+    release = workspace.newest_release()
+    if release is not None:
+        return release / RELEASE_FILE
     raise VggssError(
         f"{workspace.root}: no annotations there; make some with `vggss release NAME`, or save "
         "the published vggss.json (github.com/hche11/Localizing-Visual-Sounds-the-Hard-Way, "
@@ -244,22 +300,30 @@ def clip_labels(workspace: Workspace) -> dict[str, str]:
 def predictions_from_model(
     model: Path, workspace: Workspace, annotations: Annotations, device: str
 ) -> Predictions:
-    """Predict the annotated clips that are extracted; the benchmark reports the rest as missing."""
+    """Predict the annotated clips; those that cannot be are counted in a note, with a reason."""
     from vggss_tools.evaluate.predictions import predictions_from_arrays
     from vggss_tools.predict import predict_clips
 
     annotated = {entry.file for entry in annotations.entries}
-    clips = [
-        clip
-        for clip in workspace.clips()
-        if clip.clip_id in annotated
-        and workspace.frame_path(clip.clip_id).is_file()
+    clips = [clip for clip in workspace.clips() if clip.clip_id in annotated]
+    extracted = (
+        workspace.frame_path(clip.clip_id).is_file()
         and workspace.audio_path(clip.clip_id).is_file()
-    ]
-    if not clips:
+        for clip in clips
+    )
+    if not any(extracted):
         raise VggssError(
             f"{workspace.root}: none of the {len(annotations.entries)} clips of {annotations.name} "
             "is extracted there; run `vggss extract` first"
         )
     found = predict_clips(model, workspace, clips, device=device)
-    return predictions_from_arrays(found.clip_id, found.maps, name=model.name)
+    absent = sorted(annotated - {clip.clip_id for clip in clips})
+    reasons = [
+        *found.missing.values(),
+        *(f"{clip_id} is not in {workspace.clips_table}" for clip_id in absent),
+    ]
+    predictions = predictions_from_arrays(found.clip_id, found.maps, name=model.name)
+    if not reasons:
+        return predictions
+    note = f"{model.name}: no map of {len(reasons)} annotated clip(s); the first: {reasons[0]}"
+    return replace(predictions, notes=(*predictions.notes, note))

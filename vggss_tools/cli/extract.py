@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import FiniteRange, data_option, emit_json, json_option, say
 from vggss_tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -14,34 +14,39 @@ if TYPE_CHECKING:
 
 SCHEMA = "vggss-extract/1"
 
+# Beyond these lies a slip of the pen, which would mark every clip as failed.
+LATEST = 3600  # seconds into a clip
+LONGEST = 600  # seconds of sound
+HIGHEST_RATE = 384_000  # of common recorders, in samples per second
+
 
 @click.command("extract")
 @data_option
 @click.option("--split", metavar="NAME", help="Only the clips of this split.  [default: all]")
 @click.option(
     "--frame-time",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0, max=LATEST),
     default=4.96,
     show_default=True,
     help="Seconds into the clip, to the nearest 1/25 s; 4.96 is the benchmark's frame 125.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, max=LONGEST, min_open=True),
     default=3.0,
     show_default=True,
     help="Length of the sound.",
 )
 @click.option(
     "--centre",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0, max=LATEST),
     default=5.0,
     show_default=True,
     help="Middle of the sound, in seconds.",
 )
 @click.option(
     "--rate",
-    type=click.IntRange(min=1000),
+    type=click.IntRange(min=1000, max=HIGHEST_RATE),
     default=16_000,
     show_default=True,
     help="Samples of sound per second.",

@@ -7,7 +7,10 @@ A value is looked for in this order: flag, environment (``VGGSS_<COMMAND>_<OPTIO
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,32 +41,39 @@ def _read_settings(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as handle:
             return tomllib.load(handle)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except NotADirectoryError:
-        return {}
-    except PermissionError:
-        raise VggssError(f"{path}: no permission to read it; check its rights") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise VggssError(f"{path}: cannot be read ({error.strerror}); check its rights") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: not valid TOML ({error}); correct it") from None
 
 
 def _command_settings(path: Path, command: click.Command) -> dict[str, Any]:
-    """Return the table of one command, by the names of its parameters."""
+    """Return the table of one command, by the names of its parameters; nothing is ignored."""
+    from vggss_tools.cli import COMMANDS
     from vggss_tools.pipeline import parameters_by_option
 
-    table = _read_settings(path).get(command.name or "", {})
+    settings = _read_settings(path)
+    for key, value in settings.items():
+        if key == "data" and isinstance(value, str):
+            continue
+        if key not in COMMANDS or not isinstance(value, dict):
+            raise InvalidInput(
+                f"{path}: {key!r} is not a table of one of the commands; "
+                "see docs/cli.md for the format"
+            )
     parameters = parameters_by_option(command)
-    settings: dict[str, Any] = {}
-    for key, value in table.items() if isinstance(table, dict) else ():
+    chosen: dict[str, Any] = {}
+    for key, value in settings.get(command.name or "", {}).items():
         parameter = parameters.get(key.replace("-", "_"))
         if parameter is None or parameter.name is None:
             raise InvalidInput(
                 f"{path}: {command.name} has no option {key!r}; "
                 f"see `vggss {command.name} --help` for those it has"
             )
-        settings[parameter.name] = value
-    return settings
+        chosen[parameter.name] = value
+    return chosen
 
 
 def _choose_workspace(ctx: click.Context, _: click.Parameter, value: str | None) -> Workspace:
@@ -97,6 +107,15 @@ def data_option(command: F) -> F:
     )(command)
 
 
+def _check_json_out(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """Refuse a file that cannot be written before the work that it would hold."""
+    if value not in (None, "-") and not ctx.resilient_parsing:
+        from vggss_tools.atomic import check_writable
+
+        check_writable(str(value))
+    return value
+
+
 def json_option(command: F) -> F:
     """Add ``--json [FILE]``; the command gets ``json_out``, to be handed to ``emit_json``."""
     return click.option(
@@ -106,6 +125,7 @@ def json_option(command: F) -> F:
         is_flag=False,
         flag_value="-",
         default=None,
+        callback=_check_json_out,
         help="Write the result as one JSON object to FILE, or to stdout if bare or `-`.",
     )(command)
 
@@ -122,6 +142,29 @@ def emit_json(value: dict[str, Any], json_out: str | None) -> None:
     write_json_atomic(json_out, value)
 
 
+@contextmanager
+def results_to_stderr(json_out: str | None) -> Iterator[None]:
+    """Send what inner commands print to stderr, where stdout is kept for one JSON object."""
+    if json_out != "-":
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
 def say(message: str) -> None:
     """Print a message for people, on stderr, so that stdout stays for data."""
     click.echo(message, err=True)
+
+
+class FiniteRange(click.FloatRange):
+    """A range of floats without `nan`, which no bound keeps out, and without infinities."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number; a usage error where it is not finite or not in the range."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import FiniteRange, data_option, emit_json, json_option, say
 from vggss_tools.errors import VggssError
 from vggss_tools.workspace import Workspace
 
@@ -32,7 +32,7 @@ def check_detector(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.option("--gpu", is_flag=True, help="Run on a CUDA GPU.  [default: the CPU]")
 @click.option(
     "--score-threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Drop detections with a lower confidence.",
@@ -47,7 +47,7 @@ def check_detector(_: click.Context, __: click.Parameter, value: str) -> str:
 )
 @click.option(
     "--similarity-threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Do not use matches that are less similar.",
@@ -124,17 +124,21 @@ def command(
         },
         json_out,
     )
-    share = counts.clips_with_candidate / counts.clips if counts.clips else 0.0
-    say(
-        f"{workspace.proposals_table}: {counts.proposals} boxes in {counts.clips} clips, "
-        f"{counts.candidates} of them candidates; "
-        f"{counts.clips_with_candidate} clips ({share:.0%}) have at least one"
-    )
+    table = workspace.proposals_table
+    if counts.clips:
+        share = counts.clips_with_candidate / counts.clips
+        say(
+            f"{table}: {counts.proposals} boxes in {counts.clips} clips, "
+            f"{counts.candidates} of them candidates; "
+            f"{counts.clips_with_candidate} clips ({share:.0%}) have at least one"
+        )
+    else:
+        stands = "the table of an earlier run is kept" if table.is_file() else "not written"
+        say(f"{table}: {stands}; no clip is detected with these settings")
     if counts.unmatched_labels:
         say(f"No detector class matches: {', '.join(counts.unmatched_labels)}")
-    if counts.left_out:
-        say(
-            f"{counts.left_out} clip(s) are not in the table: not detected with these settings; "
-            "run again without --split"
-        )
+    waiting = counts.left_out - len(summary.failures)
+    if counts.clips and waiting > 0:
+        remedy = "run again without --split" if split else "run the same command again"
+        say(f"{waiting} clip(s) are not in the table: not detected with these settings; {remedy}")
     summary.raise_for_failures()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
 import click
 
 from vggss_tools.cli import group
-from vggss_tools.cli.options import say
+from vggss_tools.cli.options import emit_json, json_option, results_to_stderr, say
 
 
 @click.command("quickstart")
@@ -22,7 +23,8 @@ from vggss_tools.cli.options import say
 )
 @click.option("--seed", type=click.IntRange(0, 999), default=0, show_default=True, help="World.")
 @click.option("--dry-run", is_flag=True, help="Print the commands, run nothing.")
-def command(out: str, seed: int, dry_run: bool) -> None:
+@json_option
+def command(out: str, seed: int, dry_run: bool, json_out: str | None) -> None:
     """Walk the whole way on a small synthetic world.
 
     Renders a sample world, extracts frames and sounds, proposes boxes, releases annotations,
@@ -42,7 +44,10 @@ def command(out: str, seed: int, dry_run: bool) -> None:
         for line in lines:
             click.echo(f"vggss {shlex.join(line)}")
         return
-    run_pipeline(lines, group, "quickstart")
+    with results_to_stderr(json_out):
+        run_pipeline(lines, group, "quickstart")
+    if json_out is not None:
+        emit_json(json.loads((Path(out) / "benchmark.json").read_text("utf-8")), json_out)
     say(
         f"\nDone. Open {Path(out) / 'report.html'} in a browser; "
         f"the scores are in {Path(out) / 'benchmark.json'}.\n"

@@ -96,10 +96,12 @@ def command(
       vggss report --benchmark scores.json --per-clip clips.parquet \\
         --predictions maps.npz --annotations vggss.json --out report.html
     """
+    from vggss_tools.atomic import check_writable
     from vggss_tools.report.examples import make_examples
     from vggss_tools.report.page import write_report
     from vggss_tools.report.sources import read_benchmark, read_per_clip
 
+    check_writable(out)
     benchmark = read_benchmark(benchmark_path)
     per_clip = read_per_clip(per_clip_path) if per_clip_path else {}
     examples = []
@@ -137,7 +139,7 @@ def read_sources(
     from vggss_tools.annotate.vggss_json import read_vggss_json
     from vggss_tools.cli.benchmark import clip_labels, read_silent
     from vggss_tools.evaluate.predictions import read_predictions
-    from vggss_tools.evaluate.proposal_scores import read_proposals
+    from vggss_tools.propose.proposals import by_clip, read_proposals
     from vggss_tools.report.examples import Sources
 
     silent: tuple[Entry, ...] = ()
@@ -149,7 +151,7 @@ def read_sources(
         workspace,
         read_predictions(predictions_path),
         read_vggss_json(annotations_path),
-        proposals=read_proposals(proposals_path) if proposals_path else {},
+        proposals=by_clip(read_proposals(proposals_path)) if proposals_path else {},
         swapped=read_predictions(swap_path) if swap_path else None,
         silent=silent,
         labels=labels,
@@ -174,9 +176,12 @@ def refuse_others(benchmark: dict[str, Any], sources: Sources) -> None:
             benchmark["results"][0]["annotations"]["sha256"],
         ),
     ]
+    remedy = "give that file, or run `vggss benchmark` again"
+    if "model" in benchmark:  # the maps were in no file; another set of clips is another file
+        remedy = "write the maps with `vggss predict` and score them with `vggss benchmark`"
     for name, given, scored in pairs:
         if given and scored and given != scored:
             raise InvalidInput(
                 f"{name}: not the file that was scored (sha256 {given[:12]}, scored was "
-                f"{str(scored)[:12]}); give that file, or run `vggss benchmark` again"
+                f"{str(scored)[:12]}); {remedy}"
             )

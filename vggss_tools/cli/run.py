@@ -7,6 +7,7 @@ import shlex
 import click
 
 from vggss_tools.cli import group
+from vggss_tools.cli.options import emit_json, json_option, results_to_stderr
 from vggss_tools.errors import VggssError
 
 
@@ -35,7 +36,14 @@ def parse_assignment(
     help="Value of a variable of the pipeline; may be given more than once.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the commands, run nothing.")
-def command(pipeline: str, out: str | None, variables: dict[str, str], dry_run: bool) -> None:
+@json_option
+def command(
+    pipeline: str,
+    out: str | None,
+    variables: dict[str, str],
+    dry_run: bool,
+    json_out: str | None,
+) -> None:
     """Run the steps of a pipeline file.
 
     PIPELINE is a YAML file, or the name of one that comes with vggss. Each step is a command
@@ -54,10 +62,12 @@ def command(pipeline: str, out: str | None, variables: dict[str, str], dry_run: 
     if out is not None:
         overrides["out"] = out
     lines = command_lines(chosen, group, overrides)
+    if any(line[0] in ("run", "quickstart") for line in lines):
+        raise VggssError(f"pipeline {chosen.name}: a pipeline cannot run pipelines; list its steps")
     if dry_run:
         for line in lines:
             click.echo(f"vggss {shlex.join(line)}")
         return
-    if any(line[0] in ("run", "quickstart") for line in lines):
-        raise VggssError(f"pipeline {chosen.name}: a pipeline cannot run pipelines")
-    run_pipeline(lines, group, chosen.name)
+    with results_to_stderr(json_out):
+        run_pipeline(lines, group, chosen.name)
+    emit_json({"schema": "vggss-run/1", "pipeline": chosen.name, "steps": lines}, json_out)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from vggss_tools.cli.options import emit_json, json_option, say
+from vggss_tools.cli.options import data_option, emit_json, json_option, say
 from vggss_tools.workspace import Workspace
 
 SCHEMA = "vggss-sample/1"
 
 
 @click.command("sample")
-@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument(
+    "directory", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -42,9 +44,16 @@ SCHEMA = "vggss-sample/1"
     type=click.IntRange(min=0),
     help="Processes; 0 works in this one.  [default: one a core]",
 )
+@data_option
 @json_option
 def command(
-    directory: Path, seed: int, train: int, test: int, workers: int | None, json_out: str | None
+    directory: Path | None,
+    seed: int,
+    train: int,
+    test: int,
+    workers: int | None,
+    workspace: Workspace,
+    json_out: str | None,
 ) -> None:
     """Make a sample world: a complete data directory of synthetic clips.
 
@@ -63,13 +72,14 @@ def command(
 
     if train + test == 0:
         raise click.UsageError("a world needs at least one clip; give --train or --test a number")
-    workspace = Workspace(directory)
+    if directory is not None:
+        workspace = Workspace(directory)
     summary = build_world(workspace, World(seed, train, test), workers=workers)
     clips = [] if summary.failures else workspace.clips()
     splits = {name: sum(clip.split == name for clip in clips) for name in ("train", "test")}
     if not summary.failures:
         say(
-            f"{directory}: {splits['train']} train and {splits['test']} test clips "
+            f"{workspace.root}: {splits['train']} train and {splits['test']} test clips "
             f"({summary.done} made now, {summary.skipped} before)"
         )
     emit_json(

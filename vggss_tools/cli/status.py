@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vggss_tools.cli.options import data_option, emit_json, json_option
+from vggss_tools.errors import VggssError
 from vggss_tools.workspace import Workspace
 
 # A row of the table: what it is, and a number for each split.
@@ -22,7 +23,8 @@ def command(workspace: Workspace, json_out: str | None) -> None:
 
     Per stage and split: the clips that are done, that failed (by kind of failure), that are gone
     (done once, but a file was removed) and that are missing; then proposals, annotations,
-    releases and runs. Nothing is changed by looking.
+    releases, runs and kept predictions. Nothing is changed by looking. A directory that is not
+    there is an error, but with --json it is one object that says so.
 
     \b
     Examples:
@@ -32,6 +34,8 @@ def command(workspace: Workspace, json_out: str | None) -> None:
     from vggss_tools.status import survey
 
     report = survey(workspace)
+    if json_out is None and not report["exists"]:
+        raise VggssError("\n".join(_text(report)))
     if json_out != "-":
         click.echo("\n".join(_text(report)))
     emit_json(report, json_out)
@@ -48,7 +52,11 @@ def _text(report: dict[str, Any]) -> Iterator[str]:
     yield report["data"]
     yield ""
     yield from _table(list(report["clips"]), list(_rows(report)))
-    for title, lines in (("releases", _releases(report)), ("runs", _runs(report))):
+    for title, lines in (
+        ("releases", _releases(report)),
+        ("runs", _runs(report)),
+        ("kept by predict", _predictions(report)),
+    ):
         listed = list(lines)
         if listed:
             yield ""
@@ -112,5 +120,9 @@ def _releases(report: dict[str, Any]) -> Iterator[str]:
 
 def _runs(report: dict[str, Any]) -> Iterator[str]:
     for run in report["runs"]:
-        kept = "with a checkpoint" if run["checkpoint"] else "no checkpoint"
-        yield f"  {run['name']}  (files: {run['files']:,}; {kept})"
+        yield f"  {run['name']}  (files: {run['files']:,})"
+
+
+def _predictions(report: dict[str, Any]) -> Iterator[str]:
+    for kept in report["predictions"]:
+        yield f"  {kept['name']}  (maps of clips: {kept['maps']:,})"

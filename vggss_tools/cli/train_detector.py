@@ -82,6 +82,8 @@ def command(
       vggss train-detector --out detector.pth --seed 1002 --threads 8 --json
       vggss propose-boxes --detector sample:detector.pth
     """
+    from vggss_tools.atomic import check_writable
+
     torch = import_extra("torch", extra="models")
     import_extra("torchvision", extra="models")
     from vggss_tools.propose.train_sample import DetectorTraining, native_precision, train_detector
@@ -91,6 +93,8 @@ def command(
             f"{out}: that name is for the card; give the weights another, such as "
             f"{out.with_suffix('.pth')}"
         )
+    check_writable(out)
+    check_writable(out.with_suffix(".json"))
     if threads is not None:
         torch.set_num_threads(threads)
     config = DetectorTraining(

@@ -19,7 +19,7 @@ from vggss_tools.evaluate import baselines, metrics
 from vggss_tools.evaluate.bootstrap import bootstrap_interval
 from vggss_tools.evaluate.masks import GRID, Mask, mask_of_edges, pixel_edges
 from vggss_tools.evaluate.predictions import Predictions
-from vggss_tools.evaluate.proposal_scores import ProposedBox, score_proposals
+from vggss_tools.evaluate.proposal_scores import score_proposals
 from vggss_tools.evaluate.protocols import PIXELS, Protocol, Resize, resize_map
 from vggss_tools.evaluate.results import (
     SCHEMA,
@@ -35,6 +35,7 @@ from vggss_tools.evaluate.results import (
 )
 from vggss_tools.evaluate.sound_swap import SwapScores, score_swaps
 from vggss_tools.progress import track
+from vggss_tools.propose.proposals import Proposal
 
 Floats = NDArray[np.float64]
 
@@ -98,12 +99,13 @@ def run_benchmark(
     protocols: Sequence[Protocol],
     *,
     training: Annotations | None = None,
-    proposals: Mapping[str, Sequence[ProposedBox]] | None = None,
+    proposals: Mapping[str, Sequence[Proposal]] | None = None,
     swapped: Predictions | None = None,
     silent: Iterable[Entry] = (),
     labels: Mapping[str, str] | None = None,
     stand_in: bool = False,
     model: ModelUsed | None = None,
+    warnings: Sequence[str] = (),
 ) -> Benchmark:
     """Score predictions under each protocol, with baselines and ceiling on the same clips.
 
@@ -119,6 +121,7 @@ def run_benchmark(
     labels : classes of clips outside of the annotations, for the swap rate
     stand_in : whether the annotations are a sample world's own truth
     model : the checkpoint that made the predictions, where it is known
+    warnings : what else a reader of each score has to know
 
     Raises
     ------
@@ -154,6 +157,8 @@ def run_benchmark(
         "notes": _notes(predictions, swapped, scores, swaps),
         "results": results,
     }
+    for result in results:
+        result["warnings"] = [*warnings, *result["warnings"]]
     if model is not None:
         value["model"] = model
     if swapped is not None:
@@ -231,7 +236,7 @@ def score_references(
     scored: NDArray[np.int64],
     protocols: Sequence[Protocol],
     mean_box: NDArray[np.float32] | None = None,
-    proposals: Mapping[str, Sequence[ProposedBox]] | None = None,
+    proposals: Mapping[str, Sequence[Proposal]] | None = None,
 ) -> dict[str, dict[str, Floats]]:
     """Score baselines and ceiling on the scored clips.
 

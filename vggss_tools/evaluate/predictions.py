@@ -16,23 +16,27 @@ a score meaningless is refused, in one line that names the file and the clip.
 from __future__ import annotations
 
 import hashlib
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vggss_tools.atomic import atomic_path
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.errors import InvalidInput, VggssError, not_readable
 
 INDEX_FILE = "index.parquet"
 SHARD_PATTERN = "map-*.npy"
 ID_ARRAYS = ("clip_id", "image_id", "audio_id")
-KNOWN_ARRAYS = (*ID_ARRAYS, "map", "object_map", "confidence")
+# Optional arrays, and the dimensions that each has.
+EXTRA_DIMENSIONS = {"object_map": 3, "confidence": 1}
+KNOWN_ARRAYS = (*ID_ARRAYS, "map", *EXTRA_DIMENSIONS)
 
 # float64 is what NumPy gives when nobody asks; it is read, as float32.
 MAP_DTYPES = (np.float16, np.float32, np.float64)
@@ -54,8 +58,9 @@ class Predictions:
     ----------
     name : str
         File name, without its folder.
-    sha256 : str | None
-        Of the file; for a folder, of its files' names and checksums; None for arrays in memory.
+    sha256 : str
+        Of the file; for a folder, of its files' names and checksums; for arrays in memory, of the
+        file that ``write_predictions`` makes of them.
     clip_id, image_id, audio_id : tuple of str
         One per row. ``image_id`` and ``audio_id`` are ``clip_id`` where the file has none.
     shape : tuple of int
@@ -67,7 +72,7 @@ class Predictions:
     """
 
     name: str
-    sha256: str | None
+    sha256: str
     clip_id: tuple[str, ...]
     image_id: tuple[str, ...]
     audio_id: tuple[str, ...]
@@ -135,7 +140,8 @@ def read_predictions(path: Path | str) -> Predictions:
         If there is nothing at ``path``, or it may not be read.
     InvalidInput
         If it is not such a file: not an ``.npz``, an array missing, of a wrong shape or type,
-        pickled objects, or a repeated id (clip, or picture and sound where these are given).
+        pickled objects, a repeated id (clip, or picture and sound where these are given), or a
+        ``confidence`` or ``object_map`` with NaN or an infinity.
     """
     path = Path(path)
     if path.is_dir():
@@ -144,8 +150,8 @@ def read_predictions(path: Path | str) -> Predictions:
         raise VggssError(f"{path}: no such predictions file; write one with `vggss predict`")
     try:
         return _open_npz(path)
-    except PermissionError:
-        raise VggssError(f"{path}: no permission to read it; check its rights") from None
+    except PermissionError as error:
+        raise not_readable(path, error) from None
 
 
 def predictions_from_arrays(
@@ -156,9 +162,42 @@ def predictions_from_arrays(
     name: str = "arrays in memory",
 ) -> Predictions:
     """Make predictions of arrays in memory, checked as a file would be."""
+    found = _in_memory(clip_id, map, image_id, audio_id, name)
+    with TemporaryFile() as handle:
+        _save(handle, _arrays(found, map, image_id, audio_id))
+        handle.seek(0)
+        return replace(found, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+
+
+def _in_memory(
+    clip_id: Sequence[str],
+    map: ArrayLike,
+    image_id: Sequence[str] | None,
+    audio_id: Sequence[str] | None,
+    name: str,
+) -> Predictions:
     maps = np.asarray(map)
     ids = _ids_of_arrays({"clip_id": clip_id, "image_id": image_id, "audio_id": audio_id})
-    return _checked(name, None, ids, maps.shape, maps.dtype, [], lambda: _slices(maps))
+    return _checked(name, "", ids, maps.shape, maps.dtype, [], lambda: _slices(maps))
+
+
+def _arrays(
+    predictions: Predictions,
+    map: ArrayLike,
+    image_id: Sequence[str] | None,
+    audio_id: Sequence[str] | None,
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file, in its order."""
+    arrays = {"clip_id": np.array(predictions.clip_id, dtype=np.str_), "map": _stored(map)}
+    if image_id is not None:
+        arrays["image_id"] = np.array(predictions.image_id, dtype=np.str_)
+    if audio_id is not None:
+        arrays["audio_id"] = np.array(predictions.audio_id, dtype=np.str_)
+    return arrays
+
+
+def _save(handle: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
+    np.savez(handle, allow_pickle=False, **arrays)  # type: ignore[arg-type]
 
 
 def write_predictions(
@@ -190,28 +229,18 @@ def write_predictions(
         On what :func:`read_predictions` and the scoring would refuse.
     """
     path = Path(path)
-    predictions = predictions_from_arrays(clip_id, map, image_id, audio_id, name=path.name)
+    predictions = _in_memory(clip_id, map, image_id, audio_id, path.name)
     for _ in predictions.maps():  # refuses NaN and infinities
         pass
-    arrays: dict[str, NDArray[Any]] = {
-        "clip_id": np.array(predictions.clip_id, dtype=np.str_),
-        "map": _stored(map),
-    }
-    if image_id is not None:
-        arrays["image_id"] = np.array(predictions.image_id, dtype=np.str_)
-    if audio_id is not None:
-        arrays["audio_id"] = np.array(predictions.audio_id, dtype=np.str_)
-    if object_map is not None:
-        arrays["object_map"] = _stored(object_map)
-    if confidence is not None:
-        arrays["confidence"] = _stored(confidence)
-    for name in ("object_map", "confidence"):
-        if name in arrays and len(arrays[name]) != len(predictions):
-            raise InvalidInput(
-                f"{path.name}: {len(arrays[name])} rows of {name} for {len(predictions)} clip ids"
-            )
+    arrays = _arrays(predictions, map, image_id, audio_id)
+    for name, values in (("object_map", object_map), ("confidence", confidence)):
+        if values is not None:
+            given = np.asarray(values)
+            _check_extra(path.name, name, given.shape, given.dtype, len(predictions))
+            arrays[name] = _stored(given)
+            _refuse_not_finite(predictions, name, 0, arrays[name])
     with atomic_path(path) as part, part.open("wb") as handle:
-        np.savez(handle, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        _save(handle, arrays)
 
 
 def write_prediction_shards(
@@ -228,7 +257,7 @@ def write_prediction_shards(
     ids: list[str] = []
     for number, (clip_id, maps) in enumerate(batches):
         stored = _stored(maps)
-        for _ in predictions_from_arrays(clip_id, stored, name=folder.name).maps():
+        for _ in _in_memory(clip_id, stored, None, None, folder.name).maps():
             pass
         with atomic_path(folder / f"map-{number:05d}.npy") as part, part.open("wb") as handle:
             np.save(handle, stored, allow_pickle=False)
@@ -250,7 +279,7 @@ def _slices(maps: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _rows_per_chunk(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    return max(1, CHUNK_BYTES // max(1, shape[1] * shape[2] * dtype.itemsize))
+    return max(1, CHUNK_BYTES // max(1, math.prod(shape[1:]) * dtype.itemsize))
 
 
 # ---------------------------------------------------------------------------------------- .npz
@@ -286,15 +315,24 @@ def _open_npz(path: Path) -> Predictions:
     shape, fortran, dtype = headers["map"]
     if dtype.hasobject:
         raise InvalidInput(f"{path}: array 'map' holds pickled objects; save it as float32")
-    return _checked(
+    predictions = _checked(
         path.name,
         file_sha256(path),
         {name: _as_ids(path.name, name, array) for name, array in ids.items()},
         shape,
         dtype,
         notes,
-        lambda: _npz_chunks(path, shape, fortran, dtype),
+        lambda: _npz_chunks(path, "map", shape, fortran, dtype),
     )
+    for name in EXTRA_DIMENSIONS:
+        if name in headers:
+            its_shape, its_order, its_dtype = headers[name]
+            _check_extra(path.name, name, its_shape, its_dtype, len(predictions))
+            row = 0
+            for chunk in _npz_chunks(path, name, its_shape, its_order, its_dtype):
+                _refuse_not_finite(predictions, name, row, chunk)
+                row += len(chunk)
+    return predictions
 
 
 def _read_header(handle: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -305,11 +343,11 @@ def _read_header(handle: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any
 
 
 def _npz_chunks(
-    path: Path, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]
+    path: Path, name: str, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
-    """Read the maps of an ``.npz`` piece by piece, also out of a compressed one."""
+    """Read an array of an ``.npz`` by rows, piece by piece, also out of a compressed one."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("map.npy") as handle:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as handle:
             if fortran:  # rows do not lie together: no way round reading it all
                 yield from _slices(np.lib.format.read_array(handle, allow_pickle=False))
                 return
@@ -317,10 +355,10 @@ def _npz_chunks(
             step = _rows_per_chunk(shape, dtype)
             for start in range(0, shape[0], step):
                 rows = min(step, shape[0] - start)
-                wanted = rows * shape[1] * shape[2] * dtype.itemsize
+                wanted = rows * math.prod(shape[1:]) * dtype.itemsize
                 data = handle.read(wanted)
                 if len(data) != wanted:
-                    raise EOFError("the maps end early")
+                    raise EOFError(f"array {name!r} ends early")
                 yield np.frombuffer(data, dtype=dtype).reshape(rows, *shape[1:])
     except (zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:
         raise InvalidInput(
@@ -343,8 +381,12 @@ def _open_folder(folder: Path) -> Predictions:
         )
     try:
         table = pq.read_table(index)
+    except PermissionError as error:
+        raise not_readable(index, error) from None
     except (pa.ArrowException, OSError) as error:
-        raise InvalidInput(f"{index}: not a readable Parquet file ({_line(error)})") from None
+        raise InvalidInput(
+            f"{index}: not a readable Parquet file ({_line(error)}); write the folder again"
+        ) from None
     if "clip_id" not in table.column_names:
         raise InvalidInput(f"{index}: no column clip_id, it has {', '.join(table.column_names)}")
     shards = sorted(folder.glob(SHARD_PATTERN))
@@ -376,14 +418,27 @@ def _open_folder(folder: Path) -> Predictions:
         for shard in shards:
             yield from _slices(_open_shard(shard))
 
-    return _checked(folder.name, digest.hexdigest(), ids, shape, dtype, notes, chunks)
+    predictions = _checked(folder.name, digest.hexdigest(), ids, shape, dtype, notes, chunks)
+    if "confidence" in table.column_names:
+        column = table.column("confidence")
+        try:
+            values = column.to_numpy()  # null becomes NaN
+        except (pa.ArrowException, ValueError) as error:
+            raise InvalidInput(f"{index}: confidence is no numbers ({_line(error)})") from None
+        _check_extra(folder.name, "confidence", values.shape, values.dtype, len(predictions))
+        _refuse_not_finite(predictions, "confidence", 0, values)
+    return predictions
 
 
 def _open_shard(path: Path) -> NDArray[Any]:
     try:
         shard = np.load(path, mmap_mode="r", allow_pickle=False)
+    except PermissionError as error:
+        raise not_readable(path, error) from None
     except (ValueError, EOFError, OSError) as error:
-        raise InvalidInput(f"{path}: not a readable .npy ({_line(error)})") from None
+        raise InvalidInput(
+            f"{path}: not a readable .npy ({_line(error)}); write the folder again"
+        ) from None
     if shard.ndim != 3:
         raise InvalidInput(f"{path}: shape {shard.shape}; maps are (N, h, w)")
     return shard
@@ -392,9 +447,38 @@ def _open_shard(path: Path) -> NDArray[Any]:
 # -------------------------------------------------------------------------------------- checks
 
 
+def _check_extra(
+    file: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], rows: int
+) -> None:
+    """Refuse an optional array of a wrong type, shape or length."""
+    if dtype.newbyteorder("=") not in MAP_DTYPES:
+        raise InvalidInput(f"{file}: {name} of type {dtype}; save it as float16 or float32")
+    if len(shape) != EXTRA_DIMENSIONS[name] or 0 in shape[1:]:
+        form = "(N,), one number" if name == "confidence" else "(N, h', w'), one map"
+        raise InvalidInput(f"{file}: {name} has shape {shape}; it is {form} per clip")
+    if shape[0] != rows:
+        raise InvalidInput(
+            f"{file}: {shape[0]} rows of {name} for {rows} clip ids; "
+            "every array has one row per clip"
+        )
+
+
+def _refuse_not_finite(
+    predictions: Predictions, name: str, first_row: int, values: NDArray[Any]
+) -> None:
+    """Refuse NaN and infinities in rows of an optional array."""
+    fine = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not fine.all():
+        bad = int(np.flatnonzero(~fine)[0])
+        raise InvalidInput(
+            f"{predictions.name}: the {name} of {predictions.row_name(first_row + bad)} holds "
+            f"{_culprit(values[bad])}; correct the model or leave that clip out"
+        )
+
+
 def _checked(
     name: str,
-    sha256: str | None,
+    sha256: str,
     ids: dict[str, tuple[str, ...]],
     shape: tuple[int, ...],
     dtype: np.dtype[Any],

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
 from vggss_tools.annotate.vggss_json import Annotations, box_defect
 from vggss_tools.boxes import Box, match_boxes
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.propose.proposals import Proposal
 
 IOU = 0.5
-COLUMNS = ("clip_id", "xmin", "ymin", "xmax", "ymax", "sound_class")
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedBox:
-    """A detection: its box, and the sound class it was matched to, if any."""
-
-    box: Box
-    sound_class: str | None
 
 
 class ProposalScores(TypedDict):
@@ -34,43 +23,8 @@ class ProposalScores(TypedDict):
     iou: float
 
 
-def read_proposals(path: Path | str) -> dict[str, list[ProposedBox]]:
-    """Read a proposals table, by clip.
-
-    Raises
-    ------
-    VggssError
-        If the file is missing.
-    InvalidInput
-        If it is not such a table.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = Path(path)
-    if not path.is_file():
-        raise VggssError(f"{path}: no such proposals table; make one with `vggss propose-boxes`")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"{path}: not a readable Parquet file ({reason})") from None
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        raise InvalidInput(f"{path}: no column {', '.join(missing)}; give a proposals.parquet")
-    proposals: dict[str, list[ProposedBox]] = {}
-    rows = zip(*(table.column(name).to_pylist() for name in COLUMNS), strict=True)
-    for row, (clip_id, *edges, sound_class) in enumerate(rows):
-        try:
-            box = Box.from_sequence(edges)
-        except ValueError as error:
-            raise InvalidInput(f"{path}: row {row} ({clip_id}): {error}") from None
-        proposals.setdefault(clip_id, []).append(ProposedBox(box, sound_class))
-    return proposals
-
-
 def score_proposals(
-    proposals: Mapping[str, Sequence[ProposedBox]], annotations: Annotations
+    proposals: Mapping[str, Sequence[Proposal]], annotations: Annotations
 ) -> ProposalScores:
     """Compare the candidates of each annotated clip with its boxes, one to one at IoU 0.5.
 

@@ -120,7 +120,7 @@ class PredictionsUsed(TypedDict):
     """Which maps were scored."""
 
     name: str
-    sha256: str | None
+    sha256: str
     n_rows: int
     map_shape: list[int]
     dtype: str

@@ -15,7 +15,7 @@ from typing import Any
 
 from vggss_tools.atomic import atomic_path, write_text_atomic
 from vggss_tools.boxes import Box
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.errors import InvalidInput, VggssError, not_readable
 from vggss_tools.propose.detector import Detection
 from vggss_tools.propose.matching import SIMILARITY_THRESHOLD, Match, Matcher
 
@@ -158,23 +158,26 @@ def write_proposals(path: Path, proposals: Sequence[Proposal]) -> bool:
     return True
 
 
-def read_proposals(path: Path) -> list[Proposal]:
+def read_proposals(path: Path | str) -> list[Proposal]:
     """Read a table of proposals, in its own order.
 
     Raises
     ------
     VggssError
-        If there is none.
+        If there is none, or it may not be read.
     InvalidInput
         If it is not such a table; the message names the row where there is one.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = Path(path)
     if not path.is_file():
-        raise VggssError(f"{path}: no such file; make it with `vggss propose-boxes`")
+        raise VggssError(f"{path}: no such proposals table; make it with `vggss propose-boxes`")
     try:
         rows = pq.read_table(path).to_pylist()
+    except PermissionError as error:
+        raise not_readable(path, error) from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(
@@ -198,5 +201,14 @@ def read_proposals(path: Path) -> list[Proposal]:
         except KeyError as error:
             raise InvalidInput(f"{path}: no column {error}; a table of proposals has it") from None
         except (TypeError, ValueError) as error:
-            raise InvalidInput(f"{path}: row {number}: {error}; correct that row") from None
+            where = f"row {number} ({row.get('clip_id')})"
+            raise InvalidInput(f"{path}: {where}: {error}; correct that row") from None
     return proposals
+
+
+def by_clip(proposals: Iterable[Proposal]) -> dict[str, list[Proposal]]:
+    """Group proposals by clip, in their own order."""
+    grouped: dict[str, list[Proposal]] = {}
+    for one in proposals:
+        grouped.setdefault(one.clip_id, []).append(one)
+    return grouped

@@ -191,6 +191,7 @@ def gather_proposals(
 
     All clips of the data directory take part, of whatever split, as far as the ledger says that
     they are done with the stage's settings; so the table never mixes detectors or thresholds.
+    Where there is not one such clip, nothing is written and an earlier table stays.
 
     Raises
     ------
@@ -218,7 +219,8 @@ def gather_proposals(
         with_candidate += any(p.is_candidate for p in found)
         classes.update(p.detector_class for p in found)
         proposals += found
-    write_proposals(workspace.proposals_table, proposals)
+    if gathered:
+        write_proposals(workspace.proposals_table, proposals)
     return ProposalCounts(
         clips=gathered,
         clips_with_candidate=with_candidate,

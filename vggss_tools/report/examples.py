@@ -12,8 +12,8 @@ from vggss_tools.annotate.vggss_json import Annotations, Entry, box_defect
 from vggss_tools.evaluate import metrics
 from vggss_tools.evaluate.masks import box_mask
 from vggss_tools.evaluate.predictions import Predictions
-from vggss_tools.evaluate.proposal_scores import ProposedBox
 from vggss_tools.evaluate.protocols import PROTOCOLS, resize_map
+from vggss_tools.propose.proposals import Proposal
 from vggss_tools.report import pictures
 from vggss_tools.workspace import Workspace
 
@@ -70,7 +70,7 @@ class Sources:
     workspace: Workspace
     predictions: Predictions
     annotations: Annotations
-    proposals: Mapping[str, Sequence[ProposedBox]] = field(default_factory=dict)
+    proposals: Mapping[str, Sequence[Proposal]] = field(default_factory=dict)
     swapped: Predictions | None = None
     silent: Sequence[Entry] = ()
     labels: Mapping[str, str] = field(default_factory=dict)

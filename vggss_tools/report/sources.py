@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.errors import InvalidInput, VggssError, not_readable
 from vggss_tools.evaluate.results import SCHEMA
 
 # What every result has; the rest is shown where it is there, so that other tools' files do.
@@ -81,7 +81,7 @@ def read_per_clip(path: Path | str) -> dict[str, dict[str, float]]:
     Raises
     ------
     VggssError
-        If the file is missing.
+        If the file is missing or may not be read.
     InvalidInput
         If it is not the table that ``vggss benchmark --per-clip`` writes.
     """
@@ -93,6 +93,8 @@ def read_per_clip(path: Path | str) -> dict[str, dict[str, float]]:
         raise VggssError(f"{path}: no such file; make it with `vggss benchmark --per-clip FILE`")
     try:
         table = pq.read_table(path, columns=["protocol", "clip_id", "ciou"])
+    except PermissionError as error:
+        raise not_readable(path, error) from None
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(

@@ -1,0 +1,1 @@
+"""The two-stream network, its objectives, its spectrograms and its checkpoints."""

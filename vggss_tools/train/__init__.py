@@ -1,0 +1,1 @@
+"""Training: configuration, packed data, and one loop. Boxes are never read here."""
