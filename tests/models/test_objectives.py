@@ -83,7 +83,7 @@ def test_the_right_pairing_costs_less_than_the_wrong_one(name: str) -> None:
     for i in range(4):
         maps[i, i, i, 2] = 0.9
     wrong = maps.roll(1, dims=1)
-    assert objective(name)(maps, 0.07) < objective(name)(wrong, 0.07)
+    assert objective(name)(maps, 0.07, None) < objective(name)(wrong, 0.07, None)
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
@@ -92,7 +92,7 @@ def test_gradients_are_finite_and_alive(name: str, level: float) -> None:
     """Also where every similarity is at an end of the range, training is not frozen."""
     torch.manual_seed(0)
     maps = (level + 1e-3 * torch.randn(4, 4, 3, 3)).requires_grad_()
-    objective(name)(maps, 0.07).backward()
+    objective(name)(maps, 0.07, None).backward()
     assert torch.isfinite(maps.grad).all()
     assert maps.grad.abs().max() > 1e-6
 
@@ -104,7 +104,9 @@ def test_the_order_of_the_batch_does_not_matter(values: np.ndarray, order: list[
     maps = torch.tensor(values)
     again = maps[order][:, order]
     for function in OBJECTIVES.values():
-        assert function(maps, 0.07).item() == pytest.approx(function(again, 0.07).item(), abs=1e-3)
+        assert function(maps, 0.07, None).item() == pytest.approx(
+            function(again, 0.07, None).item(), abs=1e-3
+        )
 
 
 @settings(max_examples=20, deadline=None)
@@ -114,7 +116,7 @@ def test_info_nce_is_symmetric(values: np.ndarray) -> None:
     maps = torch.tensor(values)
     for function in (objectives.max_pool, objectives.mean_pool):
         swapped = function(maps.transpose(0, 1), 0.07)
-        assert function(maps, 0.07).item() == pytest.approx(swapped.item(), rel=1e-4)
+        assert function(maps, 0.07, None).item() == pytest.approx(swapped.item(), rel=1e-4)
 
 
 def test_maps_without_any_difference_cost_the_logarithm_of_the_batch() -> None:
@@ -127,3 +129,18 @@ def test_an_unknown_objective_lists_the_known_ones() -> None:
     """An unknown name is one line with the choices."""
     with pytest.raises(VggssError, match="lvs, lvs-paper, max-pool, mean-pool"):
         objective("triplet")
+
+
+def test_the_nearest_sounds_are_no_negatives() -> None:
+    """Two clips with one sound are found alike, and do not push each other apart."""
+    sounds = torch.nn.functional.normalize(torch.eye(6)[[0, 0, 1, 1, 2, 2]] + 0.01, dim=1)
+    near = objectives.nearest_sounds(sounds, 0.2)
+    assert near is not None
+    expected = torch.block_diag(*[torch.ones(2, 2) - torch.eye(2)] * 3).bool()
+    assert torch.equal(near, expected)
+    assert objectives.nearest_sounds(sounds, 0.0) is None
+    maps = torch.rand(6, 6, 3, 3)
+    for function in (objectives.lvs, objectives.max_pool, objectives.mean_pool):
+        changed = torch.where(near[:, :, None, None], 1.0, maps)
+        assert function(maps, 0.07, near) == pytest.approx(function(changed, 0.07, near).item())
+        assert function(maps, 0.07, near) < function(maps, 0.07, None)

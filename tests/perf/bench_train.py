@@ -77,7 +77,7 @@ def usual_loop(workspace: Workspace, config: TrainConfig) -> Callable[[], None]:
     def step() -> None:
         batch = [load(i) for i in batch_indices(len(clips), config.batch_size, 0, 0)]
         images, sounds = (torch.stack(side) for side in zip(*batch, strict=True))
-        loss = objective(config.objective)(network(images, sounds), config.temperature)
+        loss = objective(config.objective)(network(images, sounds), config.temperature, None)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

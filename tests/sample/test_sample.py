@@ -35,10 +35,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small world of seed 4; not to be changed."""
     from click.testing import CliRunner
 
-    from vggss_tools.cli.sample import command
+    from vggss_tools.cli import group
 
     root = tmp_path_factory.mktemp("sample") / "world"
-    result = CliRunner().invoke(command, [str(root), "--seed", "4", "--train", "3", "--test", "2"])
+    result = CliRunner().invoke(
+        group, ["sample", str(root), "--seed", "4", "--train", "3", "--test", "2"]
+    )
     assert result.exit_code == 0, result.output
     return root
 

@@ -221,6 +221,9 @@ def test_the_learning_rate_rises_then_falls_to_zero(tmp_path: Path) -> None:
         ("seed", -1, "out of range"),
         ("precision", "float16", "no such precision"),
         ("steps", 0, "at least 1"),
+        ("crop_size", 64, "crop_size 64"),
+        ("crop_sound", 0.0, "crop_sound"),
+        ("ignore_nearest", 0.9, "ignore_nearest"),
     ],
 )
 def test_configurations_that_cannot_run_are_refused(field: str, value: Any, named: str) -> None:

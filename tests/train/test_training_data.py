@@ -133,6 +133,17 @@ def test_without_augmentation_a_batch_is_the_files(tmp_path: Path) -> None:
         assert np.abs(made.astype(int) - plain).max() <= 2
 
 
+def test_training_can_see_and_hear_less_at_a_time(tmp_path: Path) -> None:
+    """Smaller pictures and shorter sounds, of the same clips."""
+    workspace = make_clip_folder(tmp_path)
+    data = pack(workspace, workspace.clips("train"), SMALL)
+    frames, sounds = training_batch(
+        data, SMALL, batch_size=4, seed=0, step=0, crop_size=48, crop_sound=0.5
+    )
+    assert frames.shape == (4, 48, 48, 3)
+    assert sounds.shape == (4, 128, 50)
+
+
 def test_the_network_is_fed_normalised_pictures() -> None:
     """A frame becomes planes of mean 0 and deviation 1 over ImageNet, in channels-last memory."""
     frames = np.full((2, 8, 8, 3), (124, 116, 104), np.uint8)  # ImageNet's mean colour

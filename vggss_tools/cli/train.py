@@ -135,6 +135,27 @@ def usual_batch(device: str, n_clips: int) -> int:
     help="Strength of the augmentation.",
 )
 @click.option(
+    "--crop-size",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Side of the pictures in training; 0 is --size.",
+)
+@click.option(
+    "--crop-sound",
+    type=FiniteRange(0.1, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of a sound that is heard in one step.",
+)
+@click.option(
+    "--ignore-nearest",
+    type=FiniteRange(0, 0.5),
+    default=0.0,
+    show_default=True,
+    help="Share of a batch, the most alike in sound, that are no negatives.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**63 - 1),
     default=0,

@@ -31,7 +31,8 @@ TAU = 0.03  # sharpness of both thresholds
 TEMPERATURE = 0.07  # of the logits; not in the paper, in all code
 OWN_PAIR_WEIGHT = -99.0  # 1 - 100: the released mask that takes the true pair out of the negatives
 
-Objective = Callable[[Tensor, float], Tensor]
+# maps, temperature, and which pairs (B, B) are not to be counted as negatives (None: none).
+Objective = Callable[[Tensor, float, Tensor | None], Tensor]
 
 
 def soft_mean(maps: Tensor, log_weights: Tensor) -> Tensor:
@@ -60,9 +61,11 @@ def own(maps: Tensor) -> Tensor:
     return maps.diagonal(dim1=0, dim2=1).permute(2, 0, 1)
 
 
-def lvs_paper(maps: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def lvs_paper(
+    maps: Tensor, temperature: float = TEMPERATURE, ignored: Tensor | None = None
+) -> Tensor:
     """Section 3.4 to the letter: no temperature; -log(e^P / (e^P + e^N)) = softplus(N - P)."""
-    del temperature
+    del temperature, ignored
     true = own(maps)
     everything = maps.mean(dim=(2, 3))  # [picture, sound]
     # S_{i->j}: sound i against the pictures of the others, so the sum runs over pictures.
@@ -70,29 +73,69 @@ def lvs_paper(maps: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     return F.softplus(hard_negatives(true) + easy - positives(true)).mean()
 
 
-def lvs(maps: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def lvs(maps: Tensor, temperature: float = TEMPERATURE, ignored: Tensor | None = None) -> Tensor:
     """Cross-entropy of [P_i | sim_ij * (1 - 100 [i = j]) | N_i] / temperature against the first."""
     true = own(maps)
     similarity = positives(maps)
     positive = similarity.diagonal()
     mask = torch.ones_like(similarity).fill_diagonal_(OWN_PAIR_WEIGHT)
-    logits = torch.cat([positive[:, None], similarity * mask, hard_negatives(true)[:, None]], dim=1)
+    negatives = _without(similarity * mask, ignored)
+    logits = torch.cat([positive[:, None], negatives, hard_negatives(true)[:, None]], dim=1)
     return F.cross_entropy(logits / temperature, _first(logits))
 
 
-def max_pool(maps: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def max_pool(
+    maps: Tensor, temperature: float = TEMPERATURE, ignored: Tensor | None = None
+) -> Tensor:
     """Symmetric InfoNCE on the maximum over places."""
-    return _info_nce(maps.amax(dim=(2, 3)) / temperature)
+    return _info_nce(maps.amax(dim=(2, 3)) / temperature, ignored)
 
 
-def mean_pool(maps: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def mean_pool(
+    maps: Tensor, temperature: float = TEMPERATURE, ignored: Tensor | None = None
+) -> Tensor:
     """Symmetric InfoNCE on the mean over places."""
-    return _info_nce(maps.mean(dim=(2, 3)) / temperature)
+    return _info_nce(maps.mean(dim=(2, 3)) / temperature, ignored)
 
 
-def _info_nce(logits: Tensor) -> Tensor:
+def _info_nce(logits: Tensor, ignored: Tensor | None) -> Tensor:
+    logits = _without(logits, ignored)
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def _without(logits: Tensor, ignored: Tensor | None) -> Tensor:
+    """Take pairs out of a softmax: e to this power is 0 in float32."""
+    return logits if ignored is None else logits.masked_fill(ignored, -1e4)
+
+
+def nearest_sounds(sounds: Tensor, share: float) -> Tensor | None:
+    """Pairs of clips that sound alike, so that one is no evidence against the other.
+
+    In a batch with several clips of one kind, InfoNCE pushes them apart, which can only be done by
+    learning pairs by heart. The embedding itself says who is alike; no label does (compare the
+    false-negative handling of FNAC, Sun et al., CVPR 2023).
+
+    Parameters
+    ----------
+    sounds : (B, c)
+        Unit vectors, as ``LVS.encode_sounds`` makes them.
+    share : float
+        Part of the other clips that counts as near; 0 is none.
+
+    Returns
+    -------
+    (B, B) bool, symmetric, False on the diagonal; None if nobody is near.
+    """
+    count = round(share * (len(sounds) - 1))
+    if count == 0:
+        return None
+    with torch.no_grad():
+        # Features after a ReLU share a large common part; what differs is what counts.
+        centred = F.normalize(sounds - sounds.mean(dim=0), dim=1)
+        similarity = (centred @ centred.T).fill_diagonal_(-torch.inf)
+        near = similarity >= similarity.topk(count, dim=1).values[:, -1:]
+        return near | near.T
 
 
 def _first(logits: Tensor) -> Tensor:

@@ -42,6 +42,13 @@ class TrainConfig:
         Steps over which the learning rate rises from 0 at the start.
     augment : float
         Strength of the augmentation; 0 = none, 1 = full.
+    crop_size : int
+        Side of the pictures in training, in pixels; 0 = ``size``. Smaller ones zoomed in cost
+        less and show objects at about the scale of testing.
+    crop_sound : float
+        Share of a sound that is heard in one step.
+    ignore_nearest : float
+        Share of the other clips of a batch, those that sound most alike, that are no negatives.
     seed : int
         Fixes the initial weights, the order of the clips and every augmentation.
     checkpoint_every : int
@@ -66,6 +73,9 @@ class TrainConfig:
     weight_decay: float = 0.0
     ramp_steps: int = 0
     augment: float = 1.0
+    crop_size: int = 0
+    crop_sound: float = 1.0
+    ignore_nearest: float = 0.0
     seed: int = 0
     checkpoint_every: int = 100
     device: str = AUTO
@@ -98,6 +108,12 @@ class TrainConfig:
                 )
         if not 0 <= self.seed < SEEDS:
             raise VggssError(f"seed {self.seed}: out of range; give one from 0 to 2**63 - 1")
+        if self.crop_size and not 32 <= self.crop_size <= self.size:
+            raise VggssError(f"crop_size {self.crop_size}: give 32 to size ({self.size}), or 0")
+        if not 0.1 <= self.crop_sound <= 1:
+            raise VggssError(f"crop_sound {self.crop_sound}: give a share from 0.1 to 1")
+        if not 0 <= self.ignore_nearest <= 0.5:
+            raise VggssError(f"ignore_nearest {self.ignore_nearest}: give a share from 0 to 0.5")
         if self.precision not in PRECISIONS:
             raise VggssError(f"{self.precision}: no such precision; choose {', '.join(PRECISIONS)}")
 

@@ -112,22 +112,29 @@ def training_batch(
     seed: int,
     step: int,
     augment: float = 1.0,
+    crop_size: int = 0,
+    crop_sound: float = 1.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Make the batch of one step.
 
     Returns
     -------
-    frames : (B, size, size, 3) uint8, RGB
+    frames : (B, side, side, 3) uint8, RGB
+        ``side`` is ``crop_size``, or the architecture's size where that is 0.
     sounds : (B, frequencies, frames) float32
+        ``crop_sound`` of the packed frames.
     """
     chosen = batch_indices(len(data), batch_size, seed, step)
     random = np.random.default_rng([seed, 1, step])
     variant = spectrogram(architecture.spectrogram)
-    frames = np.empty((batch_size, architecture.size, architecture.size, 3), dtype=np.uint8)
-    sounds = np.empty((batch_size, *data.sounds.shape[1:]), dtype=np.float32)
+    side = crop_size or architecture.size
+    bands, times = data.sounds.shape[1:]
+    times = max(1, round(crop_sound * times))
+    frames = np.empty((batch_size, side, side, 3), dtype=np.uint8)
+    sounds = np.empty((batch_size, bands, times), dtype=np.float32)
     for row, clip in enumerate(chosen):
-        frames[row] = vary_frame(data.frames[clip], architecture.size, random, augment)
-        sounds[row] = vary_sound(data.sounds[clip], random, augment, variant)
+        frames[row] = vary_frame(data.frames[clip], side, random, augment)
+        sounds[row] = vary_sound(data.sounds[clip], random, augment, variant)[:, :times]
     return frames, sounds
 
 

@@ -110,7 +110,8 @@ class _Cutter:
         for moment in random.choice(N_FRAMES, MOMENTS, replace=False).tolist():
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*QUALITIES))]
             _, content = cv2.imencode(".jpg", scene.render(moment), quality)
-            frame: NDArray[np.uint8] = cv2.imdecode(content, cv2.IMREAD_COLOR)  # RGB, as encoded
+            # RGB goes in and comes out: JPEG does not know that it should be BGR.
+            frame = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)
             for truth in scene.boxes(moment):
                 pictures.append(cut(frame, truth.box, random))
                 names.append(NAMES.index(truth.object_class))
@@ -170,9 +171,10 @@ def train_image_weights(
     )
     device = torch.device("cpu")
     losses: list[float] = []
+    size = min(config.batch_size, len(images))
     with progress_bar(label="training", total=config.steps, unit="step") as bar:
         for step in range(config.steps):
-            chosen = batch_indices(len(images), config.batch_size, config.seed, step)
+            chosen = batch_indices(len(images), size, config.seed, step)
             random = np.random.default_rng([config.seed, 1, step])
             varied = np.stack([vary_frame(images[i], SIDE, random, 1.0) for i in chosen])
             batch = image_batch(varied, device)
