@@ -26,7 +26,15 @@ HOMES = {
 }
 # From the ground up; a file imports from its own floor or below.
 FLOORS = [
-    {"__init__.py", "errors.py", "atomic.py", "locks.py", "progress.py", "resources.py"},
+    {
+        "__init__.py",
+        "errors.py",
+        "atomic.py",
+        "checksums.py",
+        "locks.py",
+        "progress.py",
+        "resources.py",
+    },
     {"clips.py", "boxes.py", "classes.py"},
     {"workspace.py", "ledger.py", "stages.py", "engines", "media"},
     {"annotate", "sample", "extract.py", "evaluate", "propose", "models"},

@@ -95,7 +95,7 @@ class Ledger:
             self._db = sqlite3.connect(self.path, timeout=30)
             try:
                 self._open()
-            except BaseException:
+            except BaseException:  # whatever it is, it goes on; the file does not stay open
                 self._db.close()
                 raise
 

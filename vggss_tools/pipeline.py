@@ -252,7 +252,7 @@ def run_pipeline(lines: Sequence[Sequence[str]], group: click.Group, name: str) 
         except SomeFailed as error:
             click.echo(f"Warning: {error.format_message()}", err=True)
             failed.append(line[0])
-        except BaseException:
+        except BaseException:  # Ctrl-C too: say where, and let it go on
             click.echo(
                 f"Pipeline {name} stopped at step {number} of {len(lines)} ({line[0]}).", err=True
             )

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vggss_tools.checksums import sha256_of
 from vggss_tools.clips import Clip
 from vggss_tools.errors import (
     ClipFailure,
@@ -34,7 +35,7 @@ from vggss_tools.errors import (
     VggssError,
     import_extra,
 )
-from vggss_tools.stages import Parts, Stage, sha256_of
+from vggss_tools.stages import Parts, Stage
 from vggss_tools.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ atomically and record. A stage is therefore only its own few lines.
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import Any, ClassVar
 
 from vggss_tools import __version__
 from vggss_tools.atomic import PART_PREFIX, part_path, publish, with_final_name
+from vggss_tools.checksums import sha256_of
 from vggss_tools.clips import Clip
 from vggss_tools.engines.local import map_unordered
 from vggss_tools.errors import (
@@ -146,12 +146,6 @@ class StageSummary:
         if says_remedy:
             raise Incomplete(text)
         raise Incomplete(f"{text}; run the same command again once the cause is removed")
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's sha256, in hexadecimal."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _signature(paths: Sequence[Path]) -> list[list[int] | None]:

@@ -167,6 +167,6 @@ def _write_or_undo(log: int, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(log, view) :]
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no half line may stay; it goes on
         os.ftruncate(log, size)
         raise

@@ -72,10 +72,6 @@ class Annotations:
     sha256: str
     entries: tuple[Entry, ...]
 
-    def by_file(self) -> dict[str, Entry]:
-        """Return the entries by clip id."""
-        return {entry.file: entry for entry in self.entries}
-
     def class_counts(self) -> dict[str, int]:
         """Return the number of clips of each class, most first, then by name."""
         counts = Counter(entry.label for entry in self.entries)

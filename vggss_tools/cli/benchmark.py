@@ -161,8 +161,9 @@ def command(
         raise click.UsageError("Give one of --predictions FILE.npz and --model CKPT.")
 
     from vggss_tools.atomic import check_writable
+    from vggss_tools.checksums import sha256_of
     from vggss_tools.evaluate.benchmark import is_stand_in, run_benchmark, write_per_clip
-    from vggss_tools.evaluate.predictions import file_sha256, read_predictions
+    from vggss_tools.evaluate.predictions import read_predictions
     from vggss_tools.evaluate.table import format_benchmark
     from vggss_tools.propose.proposals import by_clip, read_proposals
 
@@ -178,7 +179,7 @@ def command(
     used: ModelUsed | None = None
     if model is not None:
         predictions = predictions_from_model(model, workspace, annotations, device)
-        used = {"name": model.name, "sha256": file_sha256(model)}
+        used = {"name": model.name, "sha256": sha256_of(model)}
     elif predictions_path is not None:
         predictions = read_predictions(predictions_path)
     benchmark = run_benchmark(

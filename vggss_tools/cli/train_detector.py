@@ -86,7 +86,8 @@ def command(
 
     torch = import_extra("torch", extra="models")
     import_extra("torchvision", extra="models")
-    from vggss_tools.propose.train_sample import DetectorTraining, native_precision, train_detector
+    from vggss_tools.models.precision import native_precision
+    from vggss_tools.propose.train_sample import DetectorTraining, train_detector
 
     if out.suffix == ".json":
         raise VggssError(

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vggss_tools.atomic import atomic_path
+from vggss_tools.checksums import sha256_of
 from vggss_tools.errors import InvalidInput, VggssError, not_readable
 
 INDEX_FILE = "index.parquet"
@@ -317,7 +318,7 @@ def _open_npz(path: Path) -> Predictions:
         raise InvalidInput(f"{path}: array 'map' holds pickled objects; save it as float32")
     predictions = _checked(
         path.name,
-        file_sha256(path),
+        sha256_of(path),
         {name: _as_ids(path.name, name, array) for name, array in ids.items()},
         shape,
         dtype,
@@ -412,7 +413,7 @@ def _open_folder(folder: Path) -> Predictions:
     }
     digest = hashlib.sha256()
     for file in (index, *shards):
-        digest.update(f"{file.name} {file_sha256(file)}\n".encode())
+        digest.update(f"{file.name} {sha256_of(file)}\n".encode())
 
     def chunks() -> Iterator[NDArray[Any]]:
         for shard in shards:
@@ -548,9 +549,3 @@ def _as_ids(file: str, name: str, array: NDArray[Any]) -> tuple[str, ...]:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def file_sha256(path: Path) -> str:
-    """Return the checksum of a file, in hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

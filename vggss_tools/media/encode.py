@@ -107,7 +107,7 @@ def _run(command: list[str], frames: Iterable[NDArray[np.uint8]]) -> tuple[int, 
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
             status = process.wait()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: ffmpeg must not outlive us; it goes on
             process.kill()
             process.wait()
             raise

@@ -7,13 +7,13 @@ in a feature map.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from vggss_tools.checksums import sha256_of
 from vggss_tools.errors import VggssError
 from vggss_tools.models.torch_file import read_torch_file
 
@@ -166,6 +166,4 @@ def weights_name(source: str) -> str:
         raise VggssError(
             f"{source}: no such weights; give the path of a state dict, imagenet, sample or none"
         )
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return f"{path.name}@{digest[:12]}"
+    return f"{path.name}@{sha256_of(path)[:12]}"

@@ -35,9 +35,6 @@ QUALITIES = (45, 96)
 
 SMALL_WIDTH, SMALL_HEIGHT = LONG_SIDE, round(HEIGHT * LONG_SIDE / WIDTH)
 
-# Scenes of other seeds are the sample worlds that people make; the detector must not know them.
-FIRST_TRAINING_SEED = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Examples:

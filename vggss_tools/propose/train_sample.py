@@ -79,15 +79,6 @@ class DetectorTraining:
     world_version: int = WORLD_VERSION
 
 
-def native_precision() -> str:
-    """Return bfloat16 where this CPU multiplies in it natively; a step then takes 0.6 the time."""
-    capabilities: dict[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # absent before torch 2.10
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bfloat16" if native else "float32"
-
-
 def learning_rate(step: int, steps: int) -> float:
     """Linear warm-up, then half a cosine down to zero."""
     done = (step + 1) / steps

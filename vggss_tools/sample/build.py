@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from vggss_tools.annotate.events import AnnotationStage, Decision, Event, EventBox
+from vggss_tools.annotate.events import (
+    STAND_IN_REVIEWER,
+    AnnotationStage,
+    Decision,
+    Event,
+    EventBox,
+)
 from vggss_tools.annotate.log import append_events, read_events
 from vggss_tools.atomic import atomic_path, write_json_atomic
 from vggss_tools.boxes import Box
@@ -26,7 +32,6 @@ WORLD_SCHEMA = "vggss-sample-world/1"
 WORLD_FILE = "sample.json"
 
 # Who stands in for the people, and when: events of equal worlds are equal.
-REVIEWER = "sample-world"
 TOOL = "vggss sample"
 TIME = datetime(2000, 1, 1, tzinfo=UTC)
 EVENTS = uuid5(NAMESPACE_URL, "vggss-tools/sample-world")  # name space of the events' ids
@@ -221,7 +226,7 @@ def _events(clip: Clip, truth: dict[str, Any]) -> Iterator[Event]:
             label=label,
             time=TIME,
             stage=AnnotationStage.VERIFY,
-            reviewer=REVIEWER,
+            reviewer=STAND_IN_REVIEWER,
             tool=TOOL,
             decision=decision,
             boxes=tuple(seen[label]),

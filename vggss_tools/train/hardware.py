@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vggss_tools.errors import VggssError
+from vggss_tools.models.precision import native_precision
 
 if TYPE_CHECKING:
     from vggss_tools.train.config import TrainConfig
@@ -51,18 +52,13 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> str:
     """``auto`` is bfloat16 where the hardware has it, else float32.
 
-    On a CPU that means native bfloat16 products (AVX512-BF16 or AMX): there, with channels last,
-    a training step took 0.6 of the time of float32; emulated, it is slower. The choice goes by
-    the processor's abilities, not by a stopwatch, so that two runs on one machine agree.
+    On a CPU see :func:`~vggss_tools.models.precision.native_precision`.
     """
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    native: dict[str, bool] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # absent before torch 2.10
-    return "bfloat16" if native.get("avx512_bf16") or native.get("amx_bf16") else "float32"
+    return native_precision()
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
