@@ -35,7 +35,7 @@ FLOORS = [
         "progress.py",
         "resources.py",
     },
-    {"clips.py", "boxes.py", "classes.py"},
+    {"clips.py", "clip_lists.py", "boxes.py", "classes.py"},
     {"workspace.py", "ledger.py", "stages.py", "engines", "media"},
     {"annotate", "sample", "extract.py", "evaluate", "propose", "models"},
     {"train", "predict.py", "report", "status.py", "pipeline.py"},

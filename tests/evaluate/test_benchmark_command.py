@@ -153,8 +153,8 @@ def test_protocols_are_listed(invoke: Invoke) -> None:
     result = invoke("benchmark", "--list-protocols")
     assert result.exit_code == 0
     for protocol in PROTOCOLS.values():
-        assert f"{protocol.name}\n    {protocol.summary}" in result.stdout
-        assert protocol.source in result.stdout
+        said = f"{protocol.name}  (family: {protocol.family})\n    {protocol.summary}\n"
+        assert f"{said}    source: {protocol.source}" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "Train a sound-source localiser; boxes are never used."),
     "predict": ("predict", "Write a model's localisation maps to a predictions file."),
     "benchmark": ("benchmark", "Score a model or its predictions under named protocols."),
+    "audit-training": (
+        "audit_training",
+        "Count the clips of a test set that are in training lists.",
+    ),
+    "leaderboard": (
+        "leaderboard",
+        "Show published results, one table per test set and protocol family.",
+    ),
     "report": ("report", "Write one self-contained HTML page from benchmark results."),
     "run": ("run", "Run the steps of a pipeline file."),
     "status": ("status", "Say what is where in a data directory."),

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import FiniteRange, data_option, emit_json, json_option, say
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import RELEASE_FILE, Workspace
 
 if TYPE_CHECKING:
     from vggss_tools.annotate.vggss_json import Annotations, Entry
+    from vggss_tools.evaluate.benchmark import Benchmark
     from vggss_tools.evaluate.predictions import Predictions
     from vggss_tools.evaluate.protocols import Protocol
     from vggss_tools.evaluate.results import ModelUsed
+    from vggss_tools.evaluate.test_sets import TestSet
 
 
 def _list_protocols(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -26,7 +28,10 @@ def _list_protocols(ctx: click.Context, _: click.Parameter, wanted: bool) -> Non
     from vggss_tools.evaluate.protocols import PROTOCOLS
 
     for protocol in PROTOCOLS.values():
-        click.echo(f"{protocol.name}\n    {protocol.summary}\n    source: {protocol.source}")
+        click.echo(f"{protocol.name}  (family: {protocol.family})")
+        click.echo(f"    {protocol.summary}\n    source: {protocol.source}")
+        if protocol.scale:
+            click.echo(f"    takes values for what they are: {protocol.scale}")
     ctx.exit()
 
 
@@ -35,14 +40,29 @@ def _choose_protocols(
 ) -> list[Protocol]:
     from vggss_tools.evaluate.protocols import DEFAULT_PROTOCOLS, PROTOCOLS
 
-    for name in names:
-        if name not in PROTOCOLS:
+    chosen: dict[str, Protocol] = {}
+    for name in names or DEFAULT_PROTOCOLS:
+        if name == "all":
+            chosen |= PROTOCOLS
+        elif name in PROTOCOLS:
+            chosen[name] = PROTOCOLS[name]
+        elif name.endswith((".yaml", ".yml")):
+            from vggss_tools.evaluate.protocol_file import read_protocol
+
+            own = read_protocol(Path(name))
+            if own.name in chosen:
+                raise click.BadParameter(
+                    f"two protocols are called {own.name!r}; rename one", ctx, parameter
+                )
+            chosen[own.name] = own
+        else:
             raise click.BadParameter(
-                f"no protocol {name!r}; there are {', '.join(PROTOCOLS)} (see --list-protocols)",
+                f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}, all, and files that end "
+                "in .yaml (see --list-protocols)",
                 ctx,
                 parameter,
             )
-    return [PROTOCOLS[name] for name in dict.fromkeys(names or DEFAULT_PROTOCOLS)]
+    return list(chosen.values())
 
 
 @click.command("benchmark")
@@ -57,16 +77,44 @@ def _choose_protocols(
     "--model",
     metavar="CKPT",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Checkpoint of `vggss train`: predict first; needs the extra `models`.",
+    help="Checkpoint of `vggss train` or of a published family (docs/models.md): predict first; "
+    "needs the extra `models`.",
 )
 @click.option("--device", default="auto", show_default=True, help="For --model: auto, cpu or cuda.")
 @click.option(
+    "--allow-partial",
+    is_flag=True,
+    help="For --model: go on although weights are missing or unexpected; they are listed.",
+)
+@click.option(
     "--annotations",
     "annotations_path",
-    metavar="vggss.json",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Boxes to score against.  [default: the newest release in the data directory that is not "
-    "of the --model's training split, else its vggss.json]",
+    help="Boxes to score against: VGG-SS or a release, Flickr-SoundNet, IS3, VPO, AVSBench "
+    "(docs/test-sets.md).  [default: the newest release in the data directory that is not of the "
+    "--model's training split, else its vggss.json]",
+)
+@click.option(
+    "--negatives",
+    metavar="FILE.csv",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Pictures with sounds that are not in them (SLAVC's *_plus_silent.csv): adds AP, max-F1 "
+    "and LocAcc.",
+)
+@click.option(
+    "--subset",
+    "subsets",
+    metavar="NAME|FILE",
+    multiple=True,
+    help="Score a part of the test set: a clip list, or common, ezvsl-heard, class:NAME, boxes:1, "
+    "area:small, vggsounder:audible-visible, … (docs/test-sets.md); several narrow it down.",
+)
+@click.option(
+    "--errata",
+    type=click.Choice(["apply", "keep"]),
+    help="Leave out what the documented errata name, or keep it.  [default: as the protocol has "
+    "it: apply under vggss, else keep]",
 )
 @click.option(
     "--protocol",
@@ -74,7 +122,14 @@ def _choose_protocols(
     metavar="NAME",
     multiple=True,
     callback=_choose_protocols,
-    help="How maps are thresholded and scored; may be repeated.  [default: paper, lvs]",
+    help="How maps are thresholded and scored: a name, all, or a file of one's own (.yaml); may "
+    "be repeated.  [default: paper, lvs]",
+)
+@click.option(
+    "--ogl",
+    metavar="ALPHA",
+    type=FiniteRange(0, 1),
+    help="Object-guided: ALPHA times the map and 1 - ALPHA times the predictions' object_map.",
 )
 @click.option(
     "--list-protocols",
@@ -83,6 +138,12 @@ def _choose_protocols(
     expose_value=False,
     callback=_list_protocols,
     help="Say what each protocol does and where it comes from, and stop.",
+)
+@click.option(
+    "--train-list",
+    metavar="LIST",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The clips that the model was trained on: count those that are scored.",
 )
 @click.option(
     "--train-annotations",
@@ -124,7 +185,37 @@ def _choose_protocols(
     help="Write each clip's cIoU: protocol, clip_id, ciou.",
 )
 @click.option(
+    "--compare",
+    "others",
+    metavar="OTHER.json",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Another run's --json, clip by clip: which differences hold; may be repeated.",
+)
+@click.option(
+    "--missing",
+    "missing_path",
+    metavar="OUT.txt",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the ids of annotated clips without a map.",
+)
+@click.option(
     "--fail-if-missing", is_flag=True, help="Exit with 6 when an annotated clip has no map."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of the bootstrap.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "latex"]),
+    default="table",
+    show_default=True,
+    help="What is printed.",
 )
 @data_option
 @json_option
@@ -133,15 +224,25 @@ def command(
     predictions_path: Path | None,
     model: Path | None,
     device: str,
+    allow_partial: bool,
     annotations_path: Path | None,
+    negatives: Path | None,
+    subsets: tuple[str, ...],
+    errata: Literal["apply", "keep"] | None,
     protocols: list[Protocol],
+    ogl: float | None,
+    train_list: Path | None,
     train_annotations: Path | None,
     proposals_path: Path | None,
     swap_path: Path | None,
     silent_path: Path | None,
     any_class: bool,
     per_clip: Path | None,
+    others: tuple[Path, ...],
+    missing_path: Path | None,
     fail_if_missing: bool,
+    seed: int,
+    form: str,
     json_out: str | None,
 ) -> None:
     """Score a model or its predictions under named protocols.
@@ -153,64 +254,148 @@ def command(
     \b
     Examples:
       vggss benchmark --predictions maps.npz --annotations vggss.json --json scores.json
-      vggss benchmark --predictions maps.npz --protocol lvs --per-clip clips.parquet
+      vggss benchmark --predictions maps.npz --protocol all --subset common
+      vggss benchmark --predictions b.npz --annotations vggss.json --compare scores.json
       vggss benchmark --model runs/lvs/checkpoint.pth
       vggss benchmark --list-protocols
     """
     if (predictions_path is None) == (model is None):
         raise click.UsageError("Give one of --predictions FILE.npz and --model CKPT.")
 
-    from vggss_tools.atomic import check_writable
+    from vggss_tools.atomic import check_writable, write_text_atomic
     from vggss_tools.checksums import sha256_of
+    from vggss_tools.clip_lists import read_clip_list
     from vggss_tools.evaluate.benchmark import is_stand_in, run_benchmark, write_per_clip
+    from vggss_tools.evaluate.compare import compare_results
     from vggss_tools.evaluate.predictions import read_predictions
-    from vggss_tools.evaluate.table import format_benchmark
     from vggss_tools.propose.proposals import by_clip, read_proposals
+    from vggss_tools.report.sources import read_benchmark
 
-    if per_clip is not None:
-        check_writable(per_clip)
+    for path in (per_clip, missing_path):
+        if path is not None:
+            check_writable(path)
+    compared = [(path, read_benchmark(path)) for path in others]
     trained_on = split_of_model(model, workspace) if model is not None else None
-    path = annotations_path or default_annotations(workspace, trained_on)
-    annotations = read_annotations(path, any_class)
+    source = annotations_path or default_annotations(workspace, trained_on)
+    if (source / RELEASE_FILE).is_file():
+        source = source / RELEASE_FILE
+    test_set = read_truth(source, any_class, negatives)
+    whole, chosen = test_set, None
+    if subsets:
+        from vggss_tools.evaluate.subsets import choose_subsets
+
+        chosen = choose_subsets(whole, subsets)
+        notes = (
+            *whole.notes,
+            *chosen.notes,
+            *(f"subset {name}: sha256 {digest}" for name, digest in chosen.files),
+        )
+        test_set = replace(whole.only(chosen.mask), notes=notes)
+    annotations: Annotations | None = None
+    if proposals_path or swap_path:  # which need the boxes as they are, not as pixels
+        annotations = only_of(read_annotations(source, any_class), test_set)
     training = read_annotations(train_annotations, any_class) if train_annotations else None
+    trained = read_clip_list(train_list) if train_list else None
     proposals = by_clip(read_proposals(proposals_path)) if proposals_path else None
-    silent = read_silent(silent_path, path) if swap_path else ()
+    silent = read_silent(silent_path, source, needed=swap_path is not None)
     swapped = read_predictions(swap_path) if swap_path else None
     used: ModelUsed | None = None
     if model is not None:
-        predictions = predictions_from_model(model, workspace, annotations, device)
+        predictions = predictions_from_model(
+            model, workspace, test_set, device, allow_partial, with_priors=ogl is not None
+        )
         used = {"name": model.name, "sha256": sha256_of(model)}
     elif predictions_path is not None:
         predictions = read_predictions(predictions_path)
     benchmark = run_benchmark(
         predictions,
-        annotations,
+        test_set,
         protocols,
+        annotations=annotations,
         training=training,
         proposals=proposals,
         swapped=swapped,
         silent=silent,
-        labels=clip_labels(workspace) if swap_path else None,
-        stand_in=is_stand_in(path, annotations),
+        labels=clip_labels(workspace) if swap_path or predictions.other_sounds else None,
         model=used,
-        warnings=training_warnings(workspace, annotations, trained_on),
+        ogl=ogl,
+        errata=errata,
+        subset=chosen.names if chosen is not None else (),
+        whole=whole,
+        train_list=trained,
+        seed=seed,
+        stand_in=is_stand_in(source, test_set.name),
+        warnings=training_warnings(workspace, test_set, trained_on),
     )
+    comparisons = [
+        one
+        for path, other in compared
+        for one in compare_results(benchmark.json, other, path.name, seed)
+    ]
+    if comparisons:
+        benchmark.json["comparisons"] = comparisons
     # What is on the screen is kept, whatever becomes of the files.
     if json_out != "-":
-        click.echo(format_benchmark(benchmark.json), nl=False)
+        click.echo(format_result(benchmark, form), nl=False)
     for note in benchmark.json["notes"]:
         say(f"Note: {note}")
-    for result in benchmark.json["results"]:
-        for warning in result["warnings"]:
-            say(f"Warning: {result['protocol']}: {warning}")
+    for warning in distinct_warnings(benchmark):
+        say(f"Warning: {warning}")
     if per_clip is not None:
         write_per_clip(per_clip, benchmark)
+    if missing_path is not None:
+        write_text_atomic(missing_path, "".join(f"{one}\n" for one in benchmark.missing))
     emit_json(dict(benchmark.json), json_out)
     if benchmark.missing and fail_if_missing:
         raise InvalidInput(
-            f"{predictions.name}: {len(benchmark.missing)} of {len(annotations.entries)} annotated "
+            f"{predictions.name}: {len(benchmark.missing)} of {len(test_set)} annotated "
             f"clips have no map, {benchmark.missing[0]} first; predict them too"
         )
+
+
+def format_result(benchmark: Benchmark, form: str) -> str:
+    """Return what is printed."""
+    from vggss_tools.evaluate.rows import latex_rows, markdown_table
+    from vggss_tools.evaluate.table import format_benchmark
+
+    if form == "markdown":
+        return markdown_table([benchmark.json])
+    if form == "latex":
+        return latex_rows([benchmark.json])
+    return format_benchmark(benchmark.json)
+
+
+def distinct_warnings(benchmark: Benchmark) -> list[str]:
+    """Return each warning once, behind the protocols that give it."""
+    results = benchmark.json["results"]
+    givers: dict[str, list[str]] = {}
+    for result in results:
+        for warning in result["warnings"]:
+            givers.setdefault(warning, []).append(result["protocol"])
+    return [
+        warning if len(names) == len(results) > 1 else f"{', '.join(names)}: {warning}"
+        for warning, names in givers.items()
+    ]
+
+
+def read_truth(path: Path, any_class: bool, negatives: Path | None = None) -> TestSet:
+    """Read the test set, of VGG-Sound's classes unless any are taken."""
+    from vggss_tools.classes import UnknownClass
+    from vggss_tools.evaluate.test_set_files import read_test_set
+
+    try:
+        return read_test_set(path, check_classes=not any_class, negatives=negatives)
+    except UnknownClass as error:
+        raise InvalidInput(
+            f"{error.message} (--any-class takes a data set with classes of its own)"
+        ) from None
+
+
+def only_of(annotations: Annotations, test_set: TestSet) -> Annotations:
+    """Return the annotations of the clips of a test set, which may be a subset."""
+    names = {sample.name for sample in test_set.samples}
+    entries = tuple(entry for entry in annotations.entries if entry.file in names)
+    return replace(annotations, entries=entries)
 
 
 def read_annotations(path: Path, any_class: bool) -> Annotations:
@@ -234,19 +419,17 @@ def split_of_model(model: Path, workspace: Workspace) -> str | None:
     return training_split(model)
 
 
-def training_warnings(
-    workspace: Workspace, annotations: Annotations, trained_on: str | None
-) -> list[str]:
+def training_warnings(workspace: Workspace, test_set: TestSet, trained_on: str | None) -> list[str]:
     """Say so if annotated clips are of the split that the model was trained on."""
     if trained_on is None:
         return []
     seen = {clip.clip_id for clip in workspace.clips() if clip.split == trained_on}
-    count = sum(entry.file in seen for entry in annotations.entries)
+    count = sum(sample.image_id in seen for sample in test_set.samples)
     if not count:
         return []
     return [
         f"the model was TRAINED ON split {trained_on!r}, and {count} of the "
-        f"{len(annotations.entries)} annotated clips are of it; the score says nothing about "
+        f"{len(test_set)} annotated clips are of it; the score says nothing about "
         "clips that it has not seen"
     ]
 
@@ -278,12 +461,16 @@ def default_annotations(workspace: Workspace, trained_on: str | None = None) -> 
     )
 
 
-def read_silent(path: Path | None, annotations_path: Path) -> tuple[Entry, ...]:
+def read_silent(
+    path: Path | None, annotations_path: Path, needed: bool = True
+) -> tuple[Entry, ...]:
     """Read what is visible and silent; by default from beside the annotations."""
     from vggss_tools.annotate.vggss_json import read_vggss_json
 
     found = path or annotations_path.with_name("silent.json")
     if path is None and not found.is_file():
+        if not needed:
+            return ()
         raise VggssError(
             f"{found}: missing, and --swap-predictions needs to know what is silent; "
             "give --silent FILE"
@@ -299,13 +486,18 @@ def clip_labels(workspace: Workspace) -> dict[str, str]:
 
 
 def predictions_from_model(
-    model: Path, workspace: Workspace, annotations: Annotations, device: str
+    model: Path,
+    workspace: Workspace,
+    test_set: TestSet,
+    device: str,
+    allow_partial: bool = False,
+    with_priors: bool = False,
 ) -> Predictions:
     """Predict the annotated clips; those that cannot be are counted in a note, with a reason."""
     from vggss_tools.evaluate.predictions import predictions_from_arrays
     from vggss_tools.predict import predict_clips
 
-    annotated = {entry.file for entry in annotations.entries}
+    annotated = {s.image_id for s in test_set.samples if s.image_id == s.audio_id}
     clips = [clip for clip in workspace.clips() if clip.clip_id in annotated]
     extracted = (
         workspace.frame_path(clip.clip_id).is_file()
@@ -314,17 +506,28 @@ def predictions_from_model(
     )
     if not any(extracted):
         raise VggssError(
-            f"{workspace.root}: none of the {len(annotations.entries)} clips of {annotations.name} "
+            f"{workspace.root}: none of the {len(annotated)} clips of {test_set.name} "
             "is extracted there; run `vggss extract` first"
         )
-    found = predict_clips(model, workspace, clips, device=device)
+    found = predict_clips(
+        model,
+        workspace,
+        clips,
+        device=device,
+        allow_partial=allow_partial,
+        object_weights="imagenet" if with_priors else None,
+    )
     absent = sorted(annotated - {clip.clip_id for clip in clips})
     reasons = [
         *found.missing.values(),
         *(f"{clip_id} is not in {workspace.clips_table}" for clip_id in absent),
     ]
-    predictions = predictions_from_arrays(found.clip_id, found.maps, name=model.name)
-    if not reasons:
-        return predictions
-    note = f"{model.name}: no map of {len(reasons)} annotated clip(s); the first: {reasons[0]}"
-    return replace(predictions, notes=(*predictions.notes, note))
+    predictions = predictions_from_arrays(
+        found.clip_id, found.maps, name=model.name, object_map=found.object_maps
+    )
+    notes = [*predictions.notes, *found.notes]
+    if reasons:
+        notes.append(
+            f"{model.name}: no map of {len(reasons)} annotated clip(s); the first: {reasons[0]}"
+        )
+    return replace(predictions, notes=tuple(notes))

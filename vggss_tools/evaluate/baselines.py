@@ -19,10 +19,20 @@ from numpy.typing import NDArray
 
 from vggss_tools.annotate.vggss_json import Annotations
 from vggss_tools.errors import InvalidInput
+from vggss_tools.evaluate import metrics
 from vggss_tools.evaluate.masks import GRID, Mask, box_mask
-from vggss_tools.evaluate.protocols import PIXELS, Protocol
+from vggss_tools.evaluate.protocols import (
+    PIXELS,
+    Protocol,
+    RankedMap,
+    SweepThreshold,
+    TruthSizeThreshold,
+)
+from vggss_tools.evaluate.test_sets import TestSet
+from vggss_tools.evaluate.truths import TruthTable
 
 Map = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Boxes = Sequence[Sequence[float]]
 
 # The best of these is what a model has to beat; `skill` counts from there.
@@ -53,7 +63,7 @@ def disc_map() -> Map:
     return (farther / PIXELS).astype(np.float32)
 
 
-def mean_box_map(training: Annotations, test: Annotations) -> Map:
+def mean_box_map(training: Annotations, test_set: TestSet) -> Map:
     """Return the mean of the training clips' box masks, (224, 224), values 0..1.
 
     Raises
@@ -61,16 +71,17 @@ def mean_box_map(training: Annotations, test: Annotations) -> Map:
     InvalidInput
         If the training annotations are the test's, or share a clip with them.
     """
-    if training.sha256 == test.sha256:
+    if training.sha256 in (test_set.sha256, *test_set.sources):
         raise InvalidInput(
             f"--train-annotations {training.name}: this is the annotation file to be scored; "
             "a baseline may not learn from it, give the training clips' boxes"
         )
-    shared = sorted({e.file for e in training.entries} & {e.file for e in test.entries})
+    pictures = {sample.image_id for sample in test_set.samples}
+    shared = sorted({entry.file for entry in training.entries} & pictures)
     if shared:
         raise InvalidInput(
             f"--train-annotations {training.name}: {len(shared)} of its clips are in "
-            f"{test.name} ({shared[0]}…); a baseline may not learn from them, leave them out"
+            f"{test_set.name} ({shared[0]}…); a baseline may not learn from them, leave them out"
         )
     if not training.entries:
         raise InvalidInput(f"--train-annotations {training.name}: no clips; give some")
@@ -80,16 +91,56 @@ def mean_box_map(training: Annotations, test: Annotations) -> Map:
     return (total / len(training.entries)).astype(np.float32)
 
 
-def static_masks(protocol: Protocol, mean_box: Map | None = None) -> dict[str, Mask]:
-    """Return the predicted masks of the baselines that are the same for every clip."""
-    masks = {
-        # Said as a mask: under a min-max a constant map has no contrast and predicts nothing.
-        "ones": np.ones((GRID, GRID), dtype=np.bool_),
-        "disc": protocol.predict(disc_map()),
-    }
+def static_maps(mean_box: Map | None = None) -> dict[str, Map]:
+    """Return the maps of the baselines that are the same for every clip."""
+    maps = {"ones": np.ones((GRID, GRID), dtype=np.float32), "disc": disc_map()}
     if mean_box is not None:
-        masks["mean_box"] = protocol.predict(mean_box)
-    return masks
+        maps["mean_box"] = mean_box
+    return maps
+
+
+def static_cious(protocol: Protocol, name: str, values: Map, truths: TruthTable) -> Floats:
+    """Return what a baseline that is the same for every clip scores on each.
+
+    Parameters
+    ----------
+    values : map (224, 224), 0..1, as :func:`static_maps` gives it
+
+    Returns
+    -------
+    float64 array (N, T), T the number of thresholds of a sweep, else 1.
+    """
+    threshold = protocol.threshold
+    if name == "ones":
+        # Said as a mask: under a min-max a constant map has no contrast and predicts nothing.
+        masks = [np.ones((GRID, GRID), dtype=np.bool_)]
+    elif isinstance(threshold, SweepThreshold):
+        masks = [values >= level for level in threshold.thresholds]
+    elif protocol.absolute:
+        masks = [values > 0.5]
+    elif isinstance(threshold, TruthSizeThreshold):
+        return _by_truth_size(threshold, values, truths)[:, None]
+    else:
+        masks = [protocol.predict(values)]
+    return np.column_stack([truths.ciou(mask) for mask in masks])
+
+
+def _by_truth_size(threshold: TruthSizeThreshold, values: Map, truths: TruthTable) -> Floats:
+    """Return the cIoU of a map that predicts as many pixels as each truth has."""
+    ranked = RankedMap(values)
+    ranked.sort()
+    return np.array(
+        [
+            metrics.ciou_of_counts(hit, truth.total, false)
+            for truth in truths
+            for hit, false in [truth.count(threshold.predict(ranked, truth.area))]
+        ]
+    )
+
+
+def ceiling_cious(protocol: Protocol, truths: TruthTable) -> Floats:
+    """Return what a perfect map scores on each sample, (N,)."""
+    return truths.ceilings(protocol.pixels)
 
 
 def blind_regions(boxes: Boxes) -> dict[str, Mask]:
@@ -101,14 +152,14 @@ def blind_regions(boxes: Boxes) -> dict[str, Mask]:
     }
 
 
-def predict_region(protocol: Protocol, region: Mask) -> Mask:
+def predict_region(protocol: Protocol, region: Mask, truth_area: int = PIXELS // 2) -> Mask:
     """Return what a protocol makes of a map that is certain of one region.
 
     An empty region predicts nothing, the whole frame everything.
     """
     if not protocol.ranks or region.all() or not region.any():
         return region
-    return protocol.predict(signed_distance(region))
+    return protocol.predict(signed_distance(region), truth_area)
 
 
 # Pixels, added in favour of the centre: less than half of 0.0016, the least difference of two

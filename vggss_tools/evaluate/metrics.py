@@ -49,7 +49,6 @@ Examples
 
 from __future__ import annotations
 
-import threading
 import warnings
 from typing import Any
 
@@ -155,15 +154,9 @@ def above_rank(maps: ArrayLike, rank: int) -> Mask:
 
 def order_statistic(maps: NDArray[Any], rank: int) -> NDArray[Any]:
     """Return the ``rank``-th smallest value (0-based) of each map (..., H, W)."""
-    flat = np.ascontiguousarray(maps).reshape(*maps.shape[:-2], -1)
-    if flat.dtype == np.float32 and flat.size and flat.min() >= 0:
-        # Floats that are not negative sort as their bits do, and integers partition twice as fast.
-        # Adding 0 turns a negative zero, whose bits would sort first, into a positive one.
-        values = np.add(flat, np.float32(0), out=_scratch.like(flat))
-        bits = values.view(np.int32)
-        bits.partition(rank, axis=-1)
-        return bits[..., rank].view(np.float32).copy()
-    return np.partition(flat, rank, axis=-1)[..., rank]
+    flat = maps.reshape(*maps.shape[:-2], -1).copy()
+    flat.partition(rank, axis=-1)
+    return np.asarray(flat[..., rank])
 
 
 # ------------------------------------------------------------------------------------ metrics
@@ -286,25 +279,6 @@ def evaluate(truth: ArrayLike, predicted: ArrayLike, strict: bool = True) -> dic
         "auc": area_under_curve(success_curve(cious, strict=strict)),
         "mean_ciou": float(np.mean(cious)),
     }
-
-
-SCRATCH_MOST = 1 << 18  # values, 1 MiB: one map of 512 x 512; not whole batches
-
-
-class _Scratch(threading.local):
-    """Memory that is used again, one piece a thread: fresh pages cost more than the sorting."""
-
-    buffer: NDArray[np.float32] = np.empty(0, dtype=np.float32)
-
-    def like(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        if values.size > SCRATCH_MOST:
-            return np.empty_like(values)
-        if self.buffer.size < values.size:
-            self.buffer = np.empty(values.size, dtype=np.float32)
-        return self.buffer[: values.size].reshape(values.shape)
-
-
-_scratch = _Scratch()
 
 
 def _cious(cious: ArrayLike) -> Floats:

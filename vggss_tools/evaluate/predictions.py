@@ -7,7 +7,8 @@ Two forms with one content:
   not both the clip's own), ``object_map`` (N, h', w') and ``confidence`` (N);
 - a folder with ``index.parquet`` (columns ``clip_id`` and, optionally, ``image_id``, ``audio_id``,
   ``confidence``) and shards ``map-00000.npy``, ``map-00001.npy``, … whose rows, one shard after
-  the other in the order of their names, are the rows of the index.
+  the other in the order of their names, are the rows of the index; object maps, where there are
+  any, in shards ``object-map-00000.npy``, … of the same kind.
 
 Maps are read a few megabytes at a time, so a file may be larger than memory. Whatever would make
 a score meaningless is refused, in one line that names the file and the clip.
@@ -21,6 +22,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -34,6 +36,7 @@ from vggss_tools.errors import InvalidInput, VggssError, not_readable
 
 INDEX_FILE = "index.parquet"
 SHARD_PATTERN = "map-*.npy"
+OBJECT_SHARD_PATTERN = "object-map-*.npy"
 ID_ARRAYS = ("clip_id", "image_id", "audio_id")
 # Optional arrays, and the dimensions that each has.
 EXTRA_DIMENSIONS = {"object_map": 3, "confidence": 1}
@@ -49,6 +52,7 @@ FORMAT_HINT = (
 )
 
 Map = NDArray[np.float32]
+Chunks = Callable[[], Iterable[NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Predictions:
         As stored.
     notes : tuple of str
         What was ignored or converted.
+    confidence : float64 array (N,) or None
+        How sure the model is that something in the picture sounds at all.
     """
 
     name: str
@@ -80,7 +86,9 @@ class Predictions:
     shape: tuple[int, int, int]
     dtype: str
     notes: tuple[str, ...]
-    _chunks: Callable[[], Iterable[NDArray[Any]]] = field(repr=False, compare=False)
+    _chunks: Chunks = field(repr=False, compare=False)
+    _object_chunks: Chunks | None = field(default=None, repr=False, compare=False)
+    confidence: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -89,6 +97,11 @@ class Predictions:
     def own_sound(self, row: int) -> bool:
         """Whether picture and sound of a row are the clip's own."""
         return self.clip_id[row] == self.image_id[row] == self.audio_id[row]
+
+    @property
+    def other_sounds(self) -> bool:
+        """Whether any picture is heard with a sound that is not its own."""
+        return self.image_id != self.audio_id
 
     def row_name(self, row: int) -> str:
         """Return the name of a row for messages: its clip, and its sound where that is another."""
@@ -105,22 +118,45 @@ class Predictions:
             At the first map with a NaN or an infinity (also by conversion to float32, or in the
             difference of its maximum and minimum), or when the file turns out to be damaged.
         """
+        return self._read(self._chunks, "map")
+
+    @property
+    def has_object_maps(self) -> bool:
+        """Whether there is an object prior for each row."""
+        return self._object_chunks is not None
+
+    def object_maps(self) -> Iterator[Map]:
+        """Yield the object priors in the order of the rows, as float32 of shape (h', w').
+
+        Raises
+        ------
+        InvalidInput
+            If there are none, or as :meth:`maps` does.
+        """
+        if self._object_chunks is None:
+            raise InvalidInput(
+                f"{self.name}: no array object_map, which object-guided scoring mixes in; "
+                "write it with `vggss predict --object-map`, or score without --ogl"
+            )
+        return self._read(self._object_chunks, "object map")
+
+    def _read(self, chunks: Chunks, what: str) -> Iterator[Map]:
         row = 0
-        for stored in self._chunks():
+        for stored in chunks():
             with np.errstate(over="ignore", invalid="ignore"):
                 chunk = np.ascontiguousarray(stored, dtype=np.float32)
                 spread = chunk.max(axis=(1, 2)) - chunk.min(axis=(1, 2))
             if not np.isfinite(spread).all():
                 bad = int(np.flatnonzero(~np.isfinite(spread))[0])
                 raise InvalidInput(
-                    f"{self.name}: the map of {self.row_name(row + bad)} holds "
+                    f"{self.name}: the {what} of {self.row_name(row + bad)} holds "
                     f"{_culprit(stored[bad])}; correct the model or leave that clip out"
                 )
             yield from chunk
             row += len(chunk)
         if row != len(self):
             raise InvalidInput(
-                f"{self.name}: {row} maps for {len(self)} clip ids; write the file again"
+                f"{self.name}: {row} {what}s for {len(self)} clip ids; write the file again"
             )
 
 
@@ -161,13 +197,35 @@ def predictions_from_arrays(
     image_id: Sequence[str] | None = None,
     audio_id: Sequence[str] | None = None,
     name: str = "arrays in memory",
+    object_map: ArrayLike | None = None,
+    confidence: ArrayLike | None = None,
 ) -> Predictions:
     """Make predictions of arrays in memory, checked as a file would be."""
     found = _in_memory(clip_id, map, image_id, audio_id, name)
+    arrays = _arrays(found, map, image_id, audio_id)
+    arrays |= _extra_arrays(found, object_map, confidence)
+    if "object_map" in arrays:
+        found = replace(found, _object_chunks=lambda: _slices(arrays["object_map"]))
+    if "confidence" in arrays:
+        found = _with_confidence(found, arrays["confidence"])
     with TemporaryFile() as handle:
-        _save(handle, _arrays(found, map, image_id, audio_id))
+        _save(handle, arrays)
         handle.seek(0)
         return replace(found, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+
+
+def _extra_arrays(
+    predictions: Predictions, object_map: ArrayLike | None, confidence: ArrayLike | None
+) -> dict[str, NDArray[Any]]:
+    """Return the optional arrays that are given, checked."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, values in (("object_map", object_map), ("confidence", confidence)):
+        if values is not None:
+            given = np.asarray(values)
+            _check_extra(predictions.name, name, given.shape, given.dtype, len(predictions))
+            arrays[name] = _stored(given)
+            _refuse_not_finite(predictions, name, 0, arrays[name])
+    return arrays
 
 
 def _in_memory(
@@ -234,12 +292,7 @@ def write_predictions(
     for _ in predictions.maps():  # refuses NaN and infinities
         pass
     arrays = _arrays(predictions, map, image_id, audio_id)
-    for name, values in (("object_map", object_map), ("confidence", confidence)):
-        if values is not None:
-            given = np.asarray(values)
-            _check_extra(path.name, name, given.shape, given.dtype, len(predictions))
-            arrays[name] = _stored(given)
-            _refuse_not_finite(predictions, name, 0, arrays[name])
+    arrays |= _extra_arrays(predictions, object_map, confidence)
     with atomic_path(path) as part, part.open("wb") as handle:
         _save(handle, arrays)
 
@@ -329,11 +382,20 @@ def _open_npz(path: Path) -> Predictions:
         if name in headers:
             its_shape, its_order, its_dtype = headers[name]
             _check_extra(path.name, name, its_shape, its_dtype, len(predictions))
+            pieces = partial(_npz_chunks, path, name, its_shape, its_order, its_dtype)
             row = 0
-            for chunk in _npz_chunks(path, name, its_shape, its_order, its_dtype):
+            for chunk in pieces():
                 _refuse_not_finite(predictions, name, row, chunk)
                 row += len(chunk)
+            if name == "confidence":
+                predictions = _with_confidence(predictions, np.concatenate(list(pieces())))
+            else:
+                predictions = replace(predictions, _object_chunks=pieces)
     return predictions
+
+
+def _with_confidence(predictions: Predictions, values: NDArray[Any]) -> Predictions:
+    return replace(predictions, confidence=np.asarray(values, dtype=np.float64))
 
 
 def _read_header(handle: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -391,16 +453,7 @@ def _open_folder(folder: Path) -> Predictions:
     if "clip_id" not in table.column_names:
         raise InvalidInput(f"{index}: no column clip_id, it has {', '.join(table.column_names)}")
     shards = sorted(folder.glob(SHARD_PATTERN))
-    shape: tuple[int, ...] = (0, 0, 0)
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-    for shard in shards:
-        part = _open_shard(shard)
-        if shape[0] and (part.shape[1:] != shape[1:] or part.dtype != dtype):
-            raise InvalidInput(
-                f"{shard}: maps of shape {part.shape[1:]} and type {part.dtype}, in other shards "
-                f"{shape[1:]} and {dtype}; all shards are alike"
-            )
-        shape, dtype = (shape[0] + len(part), *part.shape[1:]), part.dtype
+    shape, dtype = _shape_of_shards(shards)
     notes = [
         f"{folder.name}: column {name!r} is not part of a predictions index and was ignored"
         for name in table.column_names
@@ -412,14 +465,22 @@ def _open_folder(folder: Path) -> Predictions:
         if name in table.column_names
     }
     digest = hashlib.sha256()
-    for file in (index, *shards):
+    object_shards = sorted(folder.glob(OBJECT_SHARD_PATTERN))
+    for file in (index, *shards, *object_shards):
         digest.update(f"{file.name} {sha256_of(file)}\n".encode())
-
-    def chunks() -> Iterator[NDArray[Any]]:
-        for shard in shards:
-            yield from _slices(_open_shard(shard))
-
-    predictions = _checked(folder.name, digest.hexdigest(), ids, shape, dtype, notes, chunks)
+    predictions = _checked(
+        folder.name,
+        digest.hexdigest(),
+        ids,
+        shape,
+        dtype,
+        notes,
+        partial(_shard_chunks, shards),
+    )
+    if object_shards:
+        object_shape, object_dtype = _shape_of_shards(object_shards)
+        _check_extra(folder.name, "object_map", object_shape, object_dtype, len(predictions))
+        predictions = replace(predictions, _object_chunks=partial(_shard_chunks, object_shards))
     if "confidence" in table.column_names:
         column = table.column("confidence")
         try:
@@ -428,7 +489,27 @@ def _open_folder(folder: Path) -> Predictions:
             raise InvalidInput(f"{index}: confidence is no numbers ({_line(error)})") from None
         _check_extra(folder.name, "confidence", values.shape, values.dtype, len(predictions))
         _refuse_not_finite(predictions, "confidence", 0, values)
+        predictions = _with_confidence(predictions, values)
     return predictions
+
+
+def _shape_of_shards(shards: Sequence[Path]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    shape: tuple[int, ...] = (0, 0, 0)
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    for shard in shards:
+        part = _open_shard(shard)
+        if shape[0] and (part.shape[1:] != shape[1:] or part.dtype != dtype):
+            raise InvalidInput(
+                f"{shard}: maps of shape {part.shape[1:]} and type {part.dtype}, in other shards "
+                f"{shape[1:]} and {dtype}; all shards are alike"
+            )
+        shape, dtype = (shape[0] + len(part), *part.shape[1:]), part.dtype
+    return shape, dtype
+
+
+def _shard_chunks(shards: Sequence[Path]) -> Iterator[NDArray[Any]]:
+    for shard in shards:
+        yield from _slices(_open_shard(shard))
 
 
 def _open_shard(path: Path) -> NDArray[Any]:
@@ -484,7 +565,7 @@ def _checked(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     notes: list[str],
-    chunks: Callable[[], Iterable[NDArray[Any]]],
+    chunks: Chunks,
 ) -> Predictions:
     if dtype.newbyteorder("=") not in MAP_DTYPES:
         raise InvalidInput(f"{name}: maps of type {dtype}; save them as float16 or float32")

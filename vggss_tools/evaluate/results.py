@@ -6,7 +6,7 @@ predictions' rows: equal inputs give equal bytes.
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from vggss_tools.evaluate.proposal_scores import ProposalScores
 
@@ -27,6 +27,10 @@ class AnnotationsUsed(TypedDict):
     sha256: str
     # True where the boxes are a sample world's own, standing in for people's.
     stand_in: bool
+    # "applied": samples that the documented errata name are left out; "kept": all are scored.
+    errata: str
+    # What of the test set was chosen (`--subset`), in order; empty where all of it was.
+    subset: list[str]
 
 
 class Rules(TypedDict):
@@ -46,8 +50,8 @@ class CurvePoint(TypedDict):
     share: float
 
 
-class ClassScore(TypedDict):
-    """One class's clips: their number, success rate at 0.5 and mean cIoU."""
+class GroupScore(TypedDict):
+    """Some of the clips, of a class or a size: their number, success rate at 0.5, mean cIoU."""
 
     n: int
     ciou: float
@@ -79,11 +83,22 @@ class Intervals(TypedDict):
     auc: list[float]
 
 
+class Bounds(TypedDict):
+    """The score if every missing clip were wrong, and if every one were right, ``[low, high]``."""
+
+    ciou: list[float]
+    auc: list[float]
+
+
 class Result(TypedDict):
     """Scores under one protocol."""
 
     protocol: str
+    # Scores of different families do not belong in one table.
+    family: str
     rules: Rules
+    # Weight of the map against the object prior, where that guides it (`--ogl`).
+    ogl: float | None
     annotations: AnnotationsUsed
     n_scored: int
     n_total: int
@@ -93,6 +108,7 @@ class Result(TypedDict):
     auc: float
     mean_ciou: float
     ci95: Intervals
+    bounds: Bounds
     baselines: dict[str, Score]
     ceiling: Score
     best_trivial: BestTrivial
@@ -112,7 +128,18 @@ class Result(TypedDict):
     truth_area: TruthArea
     success: list[CurvePoint]
     curves: dict[str, list[CurvePoint]]
-    by_class: dict[str, ClassScore]
+    by_class: dict[str, GroupScore]
+    # By the truth's area in pixels of the 224 x 224 grid: below 32^2 (``small``), 96^2
+    # (``medium``), 144^2 (``large``), and above (``huge``).
+    by_area: dict[str, GroupScore]
+    # By the number of boxes, "1", "2", …
+    by_boxes: dict[str, GroupScore]
+    # What of the test set is in the list that the model was trained on; None without such a list.
+    leakage: dict[str, Any] | None
+    # What only this protocol or this test set has: `sweep`, `ap`, `max_f1`, `loc_acc`, `iiou`, …
+    extra: dict[str, Any]
+    # Each scored sample's cIoU, by name, sorted; what `--compare` pairs.
+    per_clip: dict[str, float]
     warnings: list[str]
 
 
@@ -140,6 +167,31 @@ class Tool(TypedDict):
     version: str
 
 
+class PairedDifference(TypedDict):
+    """One score of two runs on the same clips: theirs, ours minus theirs, and whether that holds.
+
+    ``ci95``: of the difference, by paired bootstrap. ``holds``: it does not contain 0.
+    """
+
+    ours: float
+    theirs: float
+    difference: float
+    ci95: list[float]
+    holds: bool
+
+
+class Comparison(TypedDict):
+    """A run against another under one protocol, over the clips that both have."""
+
+    other: str
+    protocol: str
+    n_common: int
+    n_only_ours: int
+    n_only_theirs: int
+    ciou: PairedDifference
+    auc: PairedDifference
+
+
 class BenchmarkJson(TypedDict):
     """The whole file."""
 
@@ -150,5 +202,9 @@ class BenchmarkJson(TypedDict):
     model: NotRequired[ModelUsed]
     swap_predictions: NotRequired[PredictionsUsed]
     notes: list[str]
+    seed: int
     results: list[Result]
+    # How far the maps follow the sound; see `dependence.py`. Absent without rows of other sounds.
+    dependence: NotRequired[dict[str, Any]]
+    comparisons: NotRequired[list[Comparison]]
     proposals: NotRequired[ProposalScores]
