@@ -11,14 +11,17 @@ A map is only worth something if it follows the sound. So a frame can be heard w
     zeros;
 ``noise``
     white noise of 0.1 full scale.
+
+The model is a checkpoint of `vggss train`, or of a published family (docs/models.md), whose own
+pictures and sounds it is then given.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,16 +42,41 @@ from vggss_tools.stages import Parts, Stage
 from vggss_tools.workspace import Workspace
 
 if TYPE_CHECKING:
-    from vggss_tools.models.checkpoint import Checkpoint
-    from vggss_tools.models.lvs import LVS
+    from torch import Tensor
+
+    from vggss_tools.models.family_inputs import FamilyInputs
+    from vggss_tools.models.inputs import OwnInputs
+    from vggss_tools.models.object_prior import ObjectPrior
 
 SOUNDS = ("own", "swap", "silence", "noise")
 NOISE_LEVEL = 0.1  # standard deviation, full scale = 1: -20 dB, near the level of real clips
-SAMPLES = 48_000  # 3 s at 16 kHz: length of silence and noise
+SAMPLES = 48_000  # 3 s at 16 kHz: length of silence and noise, for networks that hear as much
 SILENT_FILE = "silent.json"
 BATCH = 16  # pairs at once: 150 MB of features for the full network
 
+OWN_FAMILY = "vggss"  # of checkpoints of `vggss train`
+
 Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How a published checkpoint is to be read.
+
+    Attributes
+    ----------
+    allow_partial : bool
+        Go on although weights are missing (they stay random, from a fixed seed) or unexpected.
+    twin : str, optional
+        Which copy of SLAVC's network: ``online`` (the default) or ``momentum``.
+    centre_crop : bool
+        Show LVS and SSL-TIE the middle square of the frame, as their released code does, and not
+        the whole.
+    """
+
+    allow_partial: bool = False
+    twin: str | None = None
+    centre_crop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +89,17 @@ class Localisations:
         Whose frame was seen, and whose sound was heard, row by row. ``audio_id`` is ``silence``
         or ``noise`` where it was nobody's.
     maps : (N, h, w) float32
-        Raw cosines, row 0 = top of the frame.
+        Raw: cosines, divided by the temperature where the published model does so; row 0 = top
+        of the frame.
     missing : dict
         Clip -> why there is no map of it.
     left_out : tuple of str
         Clips without a silent object, which cannot be swapped.
+    object_maps : (N, 7, 7) float32, optional
+        Object priors of the frames.
+    notes : tuple of str
+        What has to be known beside a score: what was missing in the checkpoint, what was done
+        otherwise than in the released code.
     """
 
     clip_id: tuple[str, ...]
@@ -73,6 +107,8 @@ class Localisations:
     maps: Map
     missing: dict[str, str]
     left_out: tuple[str, ...] = ()
+    object_maps: Map | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Localiser:
@@ -81,7 +117,7 @@ class Localiser:
     Parameters
     ----------
     path : Path
-        ``checkpoint.pth`` of `vggss train`.
+        ``checkpoint.pth`` of `vggss train`, or a checkpoint of a published family.
     device : str
         ``auto``, ``cpu``, ``cuda``.
     batch_size : int
@@ -90,45 +126,91 @@ class Localiser:
         a run that was killed and started again ends in the same bits.
     """
 
-    def __init__(self, path: Path | str, device: str = "auto", batch_size: int = BATCH) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        device: str = "auto",
+        batch_size: int = BATCH,
+        options: ModelOptions | None = None,
+    ) -> None:
         import_extra("torch", "models")
         import_extra("torchvision", "models")
-        from vggss_tools.models.checkpoint import read_checkpoint
+        from vggss_tools.models.checkpoint import as_checkpoint, is_checkpoint
+        from vggss_tools.models.family_inputs import FamilyInputs
+        from vggss_tools.models.inputs import OwnInputs
+        from vggss_tools.models.lvs import own_maps
+        from vggss_tools.models.published import load_published
+        from vggss_tools.models.torch_file import read_torch_file
         from vggss_tools.train.hardware import choose_device
 
-        self.checkpoint: Checkpoint = read_checkpoint(path)
+        options = options or ModelOptions()
         self.device = choose_device(device)
         self.batch_size = batch_size
-        self.network: LVS = self.checkpoint.build().to(self.device)
+        self.family = OWN_FAMILY
+        self.twin: str | None = None
+        self.inputs: OwnInputs | FamilyInputs
+        self.forward: Callable[[Tensor, Tensor], Tensor]
+        self._model_notes: tuple[str, ...] = ()
+        path = Path(path)
+        content = read_torch_file(path)
+        if is_checkpoint(content):
+            if options.twin is not None or options.centre_crop:
+                raise VggssError(
+                    f"{path}: a checkpoint of `vggss train`; --twin and --centre-crop are for "
+                    "published ones"
+                )
+            checkpoint = as_checkpoint(content, path)
+            own = checkpoint.build().to(self.device)
+            self.inputs = OwnInputs(checkpoint.architecture)
+            self.forward = lambda images, sounds: own_maps(
+                own.encode_images(images), own.encode_sounds(sounds)
+            )
+            return
+        model = load_published(
+            content, str(path), allow_partial=options.allow_partial, twin=options.twin
+        )
+        self.family = model.family.name
+        self.twin = model.twin if model.family.momentum else None
+        self.inputs = FamilyInputs(model.family, options.centre_crop)
+        self.forward = model.network.to(self.device)
+        self._model_notes = model.notes()
 
-    def locate(self, images: Sequence[NDArray[np.uint8]], sounds: Sequence[Map]) -> Map:
+    def notes(self, workspace: Workspace, audio_ids: Iterable[str]) -> tuple[str, ...]:
+        """Say what has to be known beside a score, of maps with the sounds of these clips."""
+        from vggss_tools.models.family_inputs import FamilyInputs
+
+        if not isinstance(self.inputs, FamilyInputs):
+            return ()
+        sounds = [one for one in audio_ids if one not in SOUNDS]
+        return (*self._model_notes, *self.inputs.notes(workspace, sounds))
+
+    def locate(self, images: Sequence[NDArray[Any]], sounds: Sequence[Map]) -> Map:
         """Return the maps of pictures with sounds, pair by pair.
 
         Parameters
         ----------
-        images : (size, size, 3) uint8 arrays, RGB
+        images : (size, size, 3) arrays, RGB, uint8, or float32 in 0..1
         sounds : (frequencies, frames) float32 spectrograms
 
         Returns
         -------
-        (N, h, w) float32 cosines.
+        (N, h, w) float32, raw.
         """
         import torch
 
         from vggss_tools.models.inputs import image_batch, sound_batch
-        from vggss_tools.models.lvs import own_maps
 
         located: list[Map] = []
         for start in range(0, len(images), self.batch_size):
             seen = list(images[start : start + self.batch_size])
             heard = list(sounds[start : start + self.batch_size])
             filled = [*range(len(seen)), *[0] * (self.batch_size - len(seen))]
-            with torch.inference_mode():
+            # TensorFloat-32 would make maps depend on the kind of GPU, in the third digit.
+            exactly = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+            with torch.inference_mode(), exactly:
                 frames = image_batch(np.stack([seen[i] for i in filled]), self.device)
                 spectrograms = sound_batch(np.stack([heard[i] for i in filled]), self.device)
-                maps = own_maps(
-                    self.network.encode_images(frames), self.network.encode_sounds(spectrograms)
-                )
+                maps = self.forward(frames, spectrograms)
             located.append(maps[: len(seen)].cpu().numpy())
         return np.concatenate(located)
 
@@ -151,12 +233,14 @@ class Predict(Stage):
     device: str = "auto"
     batch_size: int = BATCH
     localiser: Localiser | None = field(default=None, repr=False)
+    options: ModelOptions = field(default_factory=ModelOptions)
 
     def settings(self) -> dict[str, Any]:
-        """Return the model's checksum, and one of who is heard with whom."""
+        """Return the model's checksum, how it is read, and a checksum of who is heard with whom."""
         pairs = json.dumps(sorted(self.audio_id.items()))
         return {
             "model": sha256_of(self.model),
+            "options": asdict(self.options),
             "sounds": hashlib.sha256(pairs.encode()).hexdigest(),
         }
 
@@ -165,10 +249,12 @@ class Predict(Stage):
         return [self.workspace.run_dir(self.name) / f"{clip.clip_id}.npy"]
 
     def inputs(self, clip: Clip) -> list[Path]:
-        """Return the frame, and the sound where it is somebody's."""
+        """Return the frame, and the files that the sound may come from where it is somebody's."""
         sound = self.audio_id[clip.clip_id]
         files = [self.workspace.frame_path(clip.clip_id)]
-        return files if sound in SOUNDS else [*files, self.workspace.audio_path(sound)]
+        if sound in SOUNDS:
+            return files
+        return [*files, *self._localiser().inputs.sound_files(self.workspace, sound)]
 
     def versions(self) -> dict[str, str]:
         """Return torch's version."""
@@ -176,7 +262,12 @@ class Predict(Stage):
 
     def setup(self) -> None:
         """Load the network."""
-        self.localiser = self.localiser or Localiser(self.model, self.device, self.batch_size)
+        self._localiser()
+
+    def _localiser(self) -> Localiser:
+        if self.localiser is None:
+            self.localiser = Localiser(self.model, self.device, self.batch_size, self.options)
+        return self.localiser
 
     def process_batch(
         self, clips: Sequence[Clip], parts: Sequence[Parts]
@@ -194,35 +285,31 @@ class Predict(Stage):
 
     def locate(self, clips: Sequence[Clip]) -> list[Map | ClipFailure]:
         """Return the map of each clip, or why there is none."""
-        self.setup()
-        assert self.localiser is not None
+        localiser = self._localiser()
         loaded = [self._load(clip) for clip in clips]
         whole = [pair for pair in loaded if not isinstance(pair, ClipFailure)]
         # Sounds of different length cannot share a batch.
         maps: dict[int, Map] = {}
         for shape in {sound.shape for _, sound in whole}:
             group = [pair for pair in whole if pair[1].shape == shape]
-            located = self.localiser.locate([p[0] for p in group], [p[1] for p in group])
+            located = localiser.locate([p[0] for p in group], [p[1] for p in group])
             maps |= {id(pair): one for pair, one in zip(group, located, strict=True)}
         return [pair if isinstance(pair, ClipFailure) else maps[id(pair)] for pair in loaded]
 
-    def _load(self, clip: Clip) -> tuple[NDArray[np.uint8], Map] | ClipFailure:
-        from vggss_tools.models.inputs import load_frame, load_sound
-        from vggss_tools.models.spectrogram import spectrogram
-
-        assert self.localiser is not None
-        architecture = self.localiser.checkpoint.architecture
-        for path in self.inputs(clip):
-            if not path.is_file():
-                return ClipFailure(FailureKind.NOT_FOUND, f"{path}: missing; run `vggss extract`")
+    def _load(self, clip: Clip) -> tuple[NDArray[Any], Map] | ClipFailure:
+        inputs = self._localiser().inputs
+        path = self.workspace.frame_path(clip.clip_id)
+        if not path.is_file():
+            return ClipFailure(FailureKind.NOT_FOUND, f"{path}: missing; run `vggss extract`")
         sound = self.audio_id[clip.clip_id]
         try:
-            frame = load_frame(self.workspace.frame_path(clip.clip_id), architecture.size)
+            frame = inputs.frame(path)
             if sound in SOUNDS:
-                samples = artificial_sound(sound, clip.clip_id)
-                return frame, spectrogram(architecture.spectrogram)(samples)
-            path = self.workspace.audio_path(sound)
-            return frame, load_sound(path, architecture.spectrogram)
+                samples = artificial_sound(sound, clip.clip_id, inputs.n_samples)
+                return frame, inputs.hear(samples)
+            return frame, inputs.sound(self.workspace, sound)
+        except ClipFailure as failure:
+            return failure
         except VggssError as error:
             return ClipFailure(FailureKind.CORRUPT, error.message)
 
@@ -245,6 +332,85 @@ class PredictNoise(Predict):
     name = "predict-noise"
 
 
+@dataclass
+class PredictObjects(Stage):
+    """Stage: one ``.npy`` object prior per clip's frame; see ``models.object_prior``.
+
+    Attributes
+    ----------
+    weights : str
+        ``imagenet``, ``sample`` or the path of a state dict.
+    """
+
+    name: ClassVar[str] = "predict-objects"
+
+    workspace: Workspace
+    weights: str
+    device: str = "auto"
+    batch_size: int = BATCH
+    prior: ObjectPrior | None = field(default=None, repr=False)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the weights' name and checksum."""
+        from vggss_tools.models.resnet import weights_name
+
+        return {"weights": weights_name(self.weights)}
+
+    def outputs(self, clip: Clip) -> list[Path]:
+        """Return the object map of the clip."""
+        return [self.workspace.run_dir(self.name) / f"{clip.clip_id}.npy"]
+
+    def inputs(self, clip: Clip) -> list[Path]:
+        """Return the frame."""
+        return [self.workspace.frame_path(clip.clip_id)]
+
+    def versions(self) -> dict[str, str]:
+        """Return torch's version."""
+        return {"torch": str(import_extra("torch", "models").__version__)}
+
+    def setup(self) -> None:
+        """Load the network."""
+        if self.prior is None:
+            import_extra("torch", "models")
+            import_extra("torchvision", "models")
+            from vggss_tools.models.object_prior import ObjectPrior
+            from vggss_tools.train.hardware import choose_device
+
+            self.prior = ObjectPrior(self.weights, choose_device(self.device))
+
+    def process_batch(
+        self, clips: Sequence[Clip], parts: Sequence[Parts]
+    ) -> list[ClipFailure | None]:
+        """Locate the objects of a batch of frames."""
+        results: list[ClipFailure | None] = []
+        for clip, clip_parts, found in zip(clips, parts, self.locate(clips), strict=True):
+            if isinstance(found, ClipFailure):
+                results.append(found)
+                continue
+            np.save(clip_parts[self.outputs(clip)[0]], found)
+            results.append(None)
+        return results
+
+    def locate(self, clips: Sequence[Clip]) -> list[Map | ClipFailure]:
+        """Return the object map of each clip's frame, or why there is none."""
+        self.setup()
+        assert self.prior is not None
+        found: list[Map | ClipFailure] = []
+        for clip in clips:  # one at a time: 10 ms each, and a map has the same bits in any company
+            path = self.workspace.frame_path(clip.clip_id)
+            try:
+                if not path.is_file():
+                    raise ClipFailure(
+                        FailureKind.NOT_FOUND, f"{path}: missing; run `vggss extract`"
+                    )
+                found.append(self.prior.locate([self.prior.frame(path)])[0])
+            except ClipFailure as failure:
+                found.append(failure)
+            except VggssError as error:
+                found.append(ClipFailure(FailureKind.CORRUPT, error.message))
+        return found
+
+
 # One stage a sound, so that predicting with one leaves the outcomes of the others standing.
 STAGES: dict[str, type[Predict]] = {
     "own": Predict,
@@ -257,16 +423,21 @@ STAGES: dict[str, type[Predict]] = {
 def training_split(checkpoint: Path | str) -> str | None:
     """Return the split that a checkpoint was trained on, None where it does not say.
 
+    Published checkpoints do not say.
+
     Raises
     ------
     VggssError
-        If the model cannot be read.
+        If the file cannot be read.
     """
     import_extra("torch", "models")
     import_extra("torchvision", "models")
-    from vggss_tools.models.checkpoint import read_checkpoint
+    from vggss_tools.models.checkpoint import as_checkpoint, is_checkpoint
+    from vggss_tools.models.torch_file import read_torch_file
 
-    return read_checkpoint(checkpoint).data.get("split")
+    path = Path(checkpoint)
+    content = read_torch_file(path)
+    return as_checkpoint(content, path).data.get("split") if is_checkpoint(content) else None
 
 
 def predict_clips(
@@ -276,17 +447,25 @@ def predict_clips(
     sound: str = "own",
     device: str = "auto",
     silent: Path | None = None,
+    *,
+    allow_partial: bool = False,
+    twin: str | None = None,
+    centre_crop: bool = False,
+    object_weights: str | None = None,
 ) -> Localisations:
     """Return the maps of clips, in memory; nothing is written.
 
     Parameters
     ----------
-    checkpoint : path of a ``checkpoint.pth``
+    checkpoint : path of a checkpoint, of `vggss train` or of a published family
     clips : clips of the data directory
         Those that are not extracted are reported as ``missing``.
     sound : one of ``SOUNDS``
     silent : Path, optional
         ``silent.json`` of a release, which says what is silent (``swap``); default: the newest.
+    allow_partial, twin, centre_crop : see :class:`ModelOptions`
+    object_weights : str, optional
+        Also return object priors, of these weights: ``imagenet``, ``sample`` or a path.
 
     Raises
     ------
@@ -295,26 +474,46 @@ def predict_clips(
     """
     from vggss_tools.progress import track
 
+    options = ModelOptions(allow_partial, twin, centre_crop)
+    localiser = Localiser(checkpoint, device, options=options)
     audio_id = choose_sounds(workspace, clips, sound, silent)
     stage = STAGES[sound](
-        workspace, Path(checkpoint), audio_id, device, localiser=Localiser(checkpoint, device)
+        workspace, Path(checkpoint), audio_id, device, localiser=localiser, options=options
     )
+    objects = PredictObjects(workspace, object_weights, device) if object_weights else None
+    if objects is not None:
+        objects.setup()
     chosen = [clip for clip in clips if clip.clip_id in audio_id]
-    starts = range(0, len(chosen), stage.batch_size)
-    found: list[Map | ClipFailure] = []
-    for start in track(starts, "predicting", unit="batch"):
-        found += stage.locate(chosen[start : start + stage.batch_size])
-    maps = {
-        clip.clip_id: result
-        for clip, result in zip(chosen, found, strict=True)
-        if not isinstance(result, ClipFailure)
-    }
-    missing = {
-        clip.clip_id: result.message
-        for clip, result in zip(chosen, found, strict=True)
-        if isinstance(result, ClipFailure)
-    }
-    return gather(clips, audio_id, maps, missing)
+    found: dict[str, Map] = {}
+    priors: dict[str, Map] = {}
+    missing: dict[str, str] = {}
+    for start in track(range(0, len(chosen), stage.batch_size), "predicting", unit="batch"):
+        batch = chosen[start : start + stage.batch_size]
+        _sort_out(batch, stage.locate(batch), found, missing)
+        if objects is not None:
+            _sort_out(batch, objects.locate(batch), priors, missing)
+    return gather(
+        clips,
+        audio_id,
+        found,
+        missing,
+        priors if objects is not None else None,
+        localiser.notes(workspace, audio_id.values()),
+    )
+
+
+def _sort_out(
+    clips: Sequence[Clip],
+    results: Sequence[Map | ClipFailure],
+    maps: dict[str, Map],
+    missing: dict[str, str],
+) -> None:
+    """Put maps in one place and failures in the other."""
+    for clip, result in zip(clips, results, strict=True):
+        if isinstance(result, ClipFailure):
+            missing.setdefault(clip.clip_id, result.message)
+        else:
+            maps[clip.clip_id] = result
 
 
 def gather(
@@ -322,15 +521,21 @@ def gather(
     audio_id: Mapping[str, str],
     maps: Mapping[str, Map],
     missing: Mapping[str, str],
+    object_maps: Mapping[str, Map] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Localisations:
-    """Put maps together in the order of the clips.
+    """Put maps together in the order of the clips; with object maps, clips that have both.
 
     Raises
     ------
     Incomplete
         If there is not one map.
     """
-    rows = [clip.clip_id for clip in clips if clip.clip_id in maps]
+    rows = [
+        clip.clip_id
+        for clip in clips
+        if clip.clip_id in maps and (object_maps is None or clip.clip_id in object_maps)
+    ]
     if not rows:
         first = next(iter(missing.values()), "no clip has a silent object")
         raise Incomplete(f"no map could be made of {len(clips)} clip(s): {first}")
@@ -340,6 +545,8 @@ def gather(
         maps=np.stack([maps[row] for row in rows]),
         missing=dict(missing),
         left_out=tuple(clip.clip_id for clip in clips if clip.clip_id not in audio_id),
+        object_maps=None if object_maps is None else np.stack([object_maps[r] for r in rows]),
+        notes=notes,
     )
 
 

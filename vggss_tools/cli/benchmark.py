@@ -87,6 +87,16 @@ def _choose_protocols(
     help="For --model: go on although weights are missing or unexpected; they are listed.",
 )
 @click.option(
+    "--twin",
+    type=click.Choice(["online", "momentum"]),
+    help="For --model: which of SLAVC's two networks.  [default: online]",
+)
+@click.option(
+    "--object-weights",
+    metavar="PATH",
+    help="For --model with --ogl: weights of the object prior.  [default: torchvision's ImageNet]",
+)
+@click.option(
     "--annotations",
     "annotations_path",
     metavar="FILE",
@@ -225,6 +235,8 @@ def command(
     model: Path | None,
     device: str,
     allow_partial: bool,
+    twin: str | None,
+    object_weights: str | None,
     annotations_path: Path | None,
     negatives: Path | None,
     subsets: tuple[str, ...],
@@ -302,7 +314,13 @@ def command(
     used: ModelUsed | None = None
     if model is not None:
         predictions = predictions_from_model(
-            model, workspace, test_set, device, allow_partial, with_priors=ogl is not None
+            model,
+            workspace,
+            test_set,
+            device,
+            allow_partial=allow_partial,
+            twin=twin,
+            object_weights=(object_weights or "imagenet") if ogl is not None else None,
         )
         used = {"name": model.name, "sha256": sha256_of(model)}
     elif predictions_path is not None:
@@ -490,8 +508,10 @@ def predictions_from_model(
     workspace: Workspace,
     test_set: TestSet,
     device: str,
+    *,
     allow_partial: bool = False,
-    with_priors: bool = False,
+    twin: str | None = None,
+    object_weights: str | None = None,
 ) -> Predictions:
     """Predict the annotated clips; those that cannot be are counted in a note, with a reason."""
     from vggss_tools.evaluate.predictions import predictions_from_arrays
@@ -515,7 +535,8 @@ def predictions_from_model(
         clips,
         device=device,
         allow_partial=allow_partial,
-        object_weights="imagenet" if with_priors else None,
+        twin=twin,
+        object_weights=object_weights,
     )
     absent = sorted(annotated - {clip.clip_id for clip in clips})
     reasons = [

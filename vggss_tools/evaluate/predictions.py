@@ -4,7 +4,8 @@ Two forms with one content:
 
 - ``NAME.npz`` with ``clip_id`` (N, str) and ``map`` (N, h, w; float16 or float32; raw, any range,
   row 0 = top), and optionally ``image_id`` and ``audio_id`` (N, str; where picture and sound are
-  not both the clip's own), ``object_map`` (N, h', w') and ``confidence`` (N);
+  not both the clip's own), ``object_map`` (N, h', w') and ``confidence`` (N), and ``notes`` (M,
+  str), what has to be known beside a score;
 - a folder with ``index.parquet`` (columns ``clip_id`` and, optionally, ``image_id``, ``audio_id``,
   ``confidence``) and shards ``map-00000.npy``, ``map-00001.npy``, … whose rows, one shard after
   the other in the order of their names, are the rows of the index; object maps, where there are
@@ -40,7 +41,8 @@ OBJECT_SHARD_PATTERN = "object-map-*.npy"
 ID_ARRAYS = ("clip_id", "image_id", "audio_id")
 # Optional arrays, and the dimensions that each has.
 EXTRA_DIMENSIONS = {"object_map": 3, "confidence": 1}
-KNOWN_ARRAYS = (*ID_ARRAYS, "map", *EXTRA_DIMENSIONS)
+NOTES = "notes"
+KNOWN_ARRAYS = (*ID_ARRAYS, "map", *EXTRA_DIMENSIONS, NOTES)
 
 # float64 is what NumPy gives when nobody asks; it is read, as float32.
 MAP_DTYPES = (np.float16, np.float32, np.float64)
@@ -73,7 +75,7 @@ class Predictions:
     dtype : str
         As stored.
     notes : tuple of str
-        What was ignored or converted.
+        What the file itself says, and what was ignored or converted.
     confidence : float64 array (N,) or None
         How sure the model is that something in the picture sounds at all.
     """
@@ -267,6 +269,7 @@ def write_predictions(
     audio_id: Sequence[str] | None = None,
     object_map: ArrayLike | None = None,
     confidence: ArrayLike | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write a predictions file atomically; equal arrays give equal bytes.
 
@@ -281,6 +284,7 @@ def write_predictions(
     object_map : array (N, h', w'), optional
         Object prior for object-guided protocols.
     confidence : array (N,), optional
+    notes : what has to be known beside a score, in lines
 
     Raises
     ------
@@ -293,6 +297,8 @@ def write_predictions(
         pass
     arrays = _arrays(predictions, map, image_id, audio_id)
     arrays |= _extra_arrays(predictions, object_map, confidence)
+    if notes:
+        arrays[NOTES] = np.array(list(notes), dtype=np.str_)
     with atomic_path(path) as part, part.open("wb") as handle:
         _save(handle, arrays)
 
@@ -347,7 +353,7 @@ def _open_npz(path: Path) -> Predictions:
             members = [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
             for name in members:
                 with archive.open(f"{name}.npy") as handle:
-                    if name in ID_ARRAYS:
+                    if name in (*ID_ARRAYS, NOTES):
                         ids[name] = np.lib.format.read_array(handle, allow_pickle=False)
                     else:
                         headers[name] = _read_header(handle)
@@ -361,6 +367,7 @@ def _open_npz(path: Path) -> Predictions:
         if name not in ids and name not in headers:
             held = ", ".join(sorted([*ids, *headers])) or "nothing"
             raise InvalidInput(f"{path}: no array {name!r}, it holds {held}; {FORMAT_HINT}")
+    said = _as_ids(path.name, NOTES, ids.pop(NOTES)) if NOTES in ids else ()
     notes = [
         f"{path.name}: array {name!r} is not part of a predictions file and was ignored"
         for name in sorted(headers)
@@ -375,7 +382,7 @@ def _open_npz(path: Path) -> Predictions:
         {name: _as_ids(path.name, name, array) for name, array in ids.items()},
         shape,
         dtype,
-        notes,
+        [*said, *notes],
         lambda: _npz_chunks(path, "map", shape, fortran, dtype),
     )
     for name in EXTRA_DIMENSIONS:

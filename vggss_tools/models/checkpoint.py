@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,16 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         If it is not such a checkpoint, is damaged, or is of another version.
     """
     path = Path(path)
-    content = read_torch_file(path)
+    return as_checkpoint(read_torch_file(path), path)
+
+
+def is_checkpoint(content: Mapping[str, Any]) -> bool:
+    """Whether a file of this content was written by ``vggss train``, in whatever version."""
+    return str(content.get("schema", "")).startswith(SCHEMA.partition("/")[0])
+
+
+def as_checkpoint(content: Mapping[str, Any], path: Path) -> Checkpoint:
+    """Do as :func:`read_checkpoint`, with a file's content; ``path`` is for messages."""
     if content.get("schema") != SCHEMA:
         raise InvalidInput(
             f"{path}: not a checkpoint of `vggss train` ({SCHEMA}); give the checkpoint.pth that "

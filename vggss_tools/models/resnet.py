@@ -88,7 +88,7 @@ def _layer(in_channels: int, out_channels: int, blocks: int, stride: int) -> nn.
     return nn.Sequential(first, *rest)
 
 
-def load_image_weights(network: ResNet18, source: str) -> None:
+def load_image_weights(network: ResNet18, source: str, option: str = "--image-weights") -> None:
     """Start an image stream from given weights.
 
     Parameters
@@ -97,6 +97,8 @@ def load_image_weights(network: ResNet18, source: str) -> None:
         ``imagenet`` (torchvision's ResNet-18, downloaded once), ``sample`` (the sample world's
         like of it, for ``resnet18-quarter``), ``none``, or the path of a state dict with
         torchvision's names; a classifier (``fc``) in it is left out.
+    option : str
+        What messages call ``source``.
 
     Raises
     ------
@@ -105,8 +107,7 @@ def load_image_weights(network: ResNet18, source: str) -> None:
     """
     if source == "none":
         return
-    weights = _imagenet(network) if source == "imagenet" else _read_state(weights_path(source))
-    weights = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    weights = _imagenet(network, option) if source == "imagenet" else read_image_weights(source)
     wanted = network.state_dict()
     missing = sorted(set(wanted) - set(weights))
     if missing:
@@ -114,16 +115,24 @@ def load_image_weights(network: ResNet18, source: str) -> None:
             f"{source}: not the weights of a ResNet-18 with torchvision's names "
             f"({len(missing)} missing, e.g. {missing[0]}); give a state dict of that form"
         )
+    unknown = sorted(set(weights) - set(wanted))
+    if unknown:  # a deeper network has all of these names, and more
+        raise VggssError(
+            f"{source}: not the weights of a ResNet-18 ({len(unknown)} more than it has, e.g. "
+            f"{unknown[0]}); give those of torchvision's resnet18"
+        )
     for name, value in wanted.items():
         if weights[name].shape != value.shape:
             raise VggssError(
                 f"{source}: {name} is {tuple(weights[name].shape)}, the network has "
                 f"{tuple(value.shape)}; choose the --image-backbone of the weights' width"
             )
+        if not weights[name].isfinite().all():
+            raise VggssError(f"{source}: {name} holds NaN or infinities; copy the file again")
     network.load_state_dict({name: weights[name] for name in wanted})
 
 
-def _imagenet(network: ResNet18) -> Mapping[str, Tensor]:
+def _imagenet(network: ResNet18, option: str) -> Mapping[str, Tensor]:
     if network.out_channels != 8 * WIDTHS["resnet18"]:
         raise VggssError(
             "imagenet: there are weights for resnet18 only; "
@@ -133,23 +142,37 @@ def _imagenet(network: ResNet18) -> Mapping[str, Tensor]:
 
     weights = ResNet18_Weights.IMAGENET1K_V1
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        return _without_classifier(weights.get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a bad hash a RuntimeError
         reason = str(getattr(error, "reason", error)).splitlines()[0]
         raise VggssError(
             f"imagenet: cannot get {weights.url} ({reason}); "
-            "download it elsewhere and give its path with --image-weights"
+            f"download it elsewhere and give its path with {option}"
         ) from None
 
 
-def _read_state(path: Path) -> Mapping[str, Tensor]:
+def read_image_weights(source: str) -> Mapping[str, Tensor]:
+    """Read a state dict from a file, ``sample`` or a path, without a classifier (``fc``).
+
+    Raises
+    ------
+    VggssError
+        If there is none.
+    """
+    path = weights_path(source)
+    if not path.exists():
+        raise VggssError(f"{source}: no such weights; give the path of a state dict")
     state = read_torch_file(path)
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state.get(key), dict):
             state = state[key]
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise VggssError(f"{path}: no state dict inside; give a file of named tensors")
-    return state
+    return _without_classifier(state)
+
+
+def _without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith("fc.")}
 
 
 def weights_path(source: str) -> Path:
