@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggss_tools.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, success_chart
-from vggss_tools.report.examples import even_steps
+from vggss_tools.report.clip_choice import even_steps
 from vggss_tools.report.pictures import (
     WIDTH as PICTURE_WIDTH,
 )
@@ -78,7 +78,7 @@ def test_even_steps(total: int, count: int) -> None:
 def test_curves_stay_in_their_drawing(shares: list[float]) -> None:
     """Every point lies between the axes, and a higher share is drawn higher."""
     points = [{"t": i / (len(shares) - 1), "share": s} for i, s in enumerate(shares)]
-    (line,) = success_chart({"model": points}).lines
+    (line,) = success_chart({"run": ("run0", points)}).lines
     for (x, y, _), point in zip(line.dots, points, strict=True):
         assert LEFT <= x <= WIDTH - RIGHT
         assert TOP <= y <= HEIGHT - BOTTOM

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vggss_tools.cli.options import FiniteRange, data_option, emit_json, json_option, say
+from vggss_tools.cli.options import FiniteRange, OneOrMore, data_option, emit_json, json_option, say
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import RELEASE_FILE, Workspace
 
@@ -116,6 +116,7 @@ def _choose_protocols(
     "--subset",
     "subsets",
     metavar="NAME|FILE",
+    cls=OneOrMore,
     multiple=True,
     help="Score a part of the test set: a clip list, or common, ezvsl-heard, class:NAME, boxes:1, "
     "area:small, vggsounder:audible-visible, … (docs/test-sets.md); several narrow it down.",
@@ -130,6 +131,7 @@ def _choose_protocols(
     "--protocol",
     "protocols",
     metavar="NAME",
+    cls=OneOrMore,
     multiple=True,
     callback=_choose_protocols,
     help="How maps are thresholded and scored: a name, all, or a file of one's own (.yaml); may "
@@ -198,6 +200,7 @@ def _choose_protocols(
     "--compare",
     "others",
     metavar="OTHER.json",
+    cls=OneOrMore,
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="Another run's --json, clip by clip: which differences hold; may be repeated.",

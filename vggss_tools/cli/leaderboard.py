@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import OneOrMore, data_option, emit_json, json_option, say
 from vggss_tools.workspace import Workspace
 
 FAMILY_NAMES = ("median", "adaptive", "sweep", "fixed", "own", "extended", "unstated")
@@ -26,6 +26,7 @@ FORM_NAMES = ("table", "markdown", "latex", "csv")
     "--add",
     "added",
     metavar="SCORES.json",
+    cls=OneOrMore,
     multiple=True,
     type=click.Path(path_type=Path),
     help="Place a result of `vggss benchmark --json` in its tables; may be given often.",

@@ -157,6 +157,14 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+class OneOrMore(click.Option):
+    """A repeatable option whose value in a settings file may be a single word."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Take a word for a list of one; click would take its letters."""
+        return super().type_cast_value(ctx, (value,) if isinstance(value, str) else value)
+
+
 class FiniteRange(click.FloatRange):
     """A range of floats without `nan`, which no bound keeps out, and without infinities."""
 

@@ -2,52 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggss_tools.cli.options import data_option, say
+from vggss_tools.cli.options import OneOrMore, data_option, say
 from vggss_tools.errors import InvalidInput
 from vggss_tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from vggss_tools.annotate.vggss_json import Entry
-    from vggss_tools.report.examples import Sources
+    from vggss_tools.evaluate.predictions import Predictions
+    from vggss_tools.evaluate.protocols import Protocol
+    from vggss_tools.evaluate.test_sets import TestSet
+    from vggss_tools.report.examples import Maps, Sources
+    from vggss_tools.report.runs import Run
 
 
 def _file(help_text: str, metavar: str = "FILE") -> dict[str, Any]:
     return {"metavar": metavar, "type": click.Path(path_type=Path), "help": help_text}
 
 
+def _files(help_text: str, metavar: str = "FILE") -> dict[str, Any]:
+    return {"cls": OneOrMore, "multiple": True, **_file(help_text, metavar)}
+
+
 @click.command("report")
 @click.option(
     "--benchmark",
-    "benchmark_path",
+    "benchmark_paths",
     required=True,
-    **_file("Result of `vggss benchmark --json`.", "OUT.json"),
+    **_files(
+        "Result of `vggss benchmark --json`; several stand side by side.",
+        "OUT.json",
+    ),
+)
+@click.option(
+    "--label",
+    "labels",
+    cls=OneOrMore,
+    multiple=True,
+    metavar="NAME",
+    help="Name of a run, for each --benchmark in its order.  [default: what was scored]",
 )
 @click.option(
     "--per-clip",
-    "per_clip_path",
-    **_file("The clips' cIoU; frames are then shown from the best to the worst.", "OUT.parquet"),
+    "per_clip_paths",
+    **_files(
+        "The clips' cIoU, where a result does not hold them; for each --benchmark in its order.",
+        "OUT.parquet",
+    ),
 )
 @click.option(
-    "--predictions", "predictions_path", **_file("The maps that were scored.", "FILE.npz")
+    "--predictions",
+    "predictions_paths",
+    **_files("The maps that were scored, for each --benchmark.", "FILE.npz"),
 )
 @click.option(
     "--annotations",
     "annotations_path",
-    **_file("The boxes that they were scored against.", "vggss.json"),
+    **_file("The boxes that they were scored against: a test set of any kind.", "vggss.json"),
+)
+@click.option(
+    "--negatives",
+    "negatives_path",
+    **_file("The negatives that were scored with them (`video,audio,label`).", "FILE.csv"),
 )
 @click.option(
     "--proposals", "proposals_path", **_file("proposals.parquet, to draw the proposed boxes.")
 )
 @click.option(
     "--swap-predictions",
-    "swap_path",
-    **_file("Maps with silent objects' sounds, to show beside the others.", "FILE.npz"),
+    "swap_paths",
+    **_files("Maps with silent objects' sounds, to show beside the others.", "FILE.npz"),
 )
 @click.option(
     "--silent",
@@ -68,120 +97,210 @@ def _file(help_text: str, metavar: str = "FILE") -> dict[str, Any]:
     type=click.IntRange(min=0),
     default=12,
     show_default=True,
-    help="Clips to show.",
+    help="Clips to show: the best, the worst, and those on which the scores disagree most.",
 )
+@click.option(
+    "--protocol",
+    "protocols",
+    cls=OneOrMore,
+    multiple=True,
+    metavar="NAME",
+    help="Protocol whose predicted region is drawn, up to three; the first ranks the clips. One "
+    "of one's own is its file (.yaml).  [default: the first of each family]",
+)
+@click.option("--sound/--no-sound", default=True, help="Put the clips' sounds into the page.")
 @data_option
 def command(
     workspace: Workspace,
-    benchmark_path: Path,
-    per_clip_path: Path | None,
-    predictions_path: Path | None,
+    benchmark_paths: tuple[Path, ...],
+    labels: tuple[str, ...],
+    per_clip_paths: tuple[Path, ...],
+    predictions_paths: tuple[Path, ...],
     annotations_path: Path | None,
+    negatives_path: Path | None,
     proposals_path: Path | None,
-    swap_path: Path | None,
+    swap_paths: tuple[Path, ...],
     silent_path: Path | None,
     out: Path,
     title: str | None,
     count: int,
+    protocols: tuple[str, ...],
+    sound: bool,
 ) -> None:
     """Write one self-contained HTML page from benchmark results.
 
-    Scores with their baselines and ceilings, success curves, classes, and what is missing. With
-    --predictions and --annotations, and the extracted frames in the data directory, also frames
-    with heat map, tri-map and boxes. The page loads nothing from elsewhere.
+    Scores with their baselines and ceilings, success curves, classes and sizes, and what is
+    missing; of several results also which differences hold. With --predictions and
+    --annotations, and what was extracted into the data directory, also clips with frame, sound,
+    heat map, tri-map and boxes. The page loads nothing from elsewhere.
 
     \b
     Examples:
       vggss report --benchmark scores.json --out report.html
-      vggss report --benchmark scores.json --per-clip clips.parquet \\
-        --predictions maps.npz --annotations vggss.json --out report.html
+      vggss report --benchmark scores.json --predictions maps.npz \\
+        --annotations vggss.json --out report.html
+      vggss report --benchmark a.json --benchmark b.json \\
+        --predictions a.npz --predictions b.npz --annotations vggss.json --out report.html
     """
     from vggss_tools.atomic import check_writable
-    from vggss_tools.report.examples import make_examples
+    from vggss_tools.report.examples import ExampleGroup, default_outlines, make_examples
     from vggss_tools.report.page import write_report
-    from vggss_tools.report.sources import read_benchmark, read_per_clip
+    from vggss_tools.report.runs import read_runs
 
     check_writable(out)
-    benchmark = read_benchmark(benchmark_path)
-    per_clip = read_per_clip(per_clip_path) if per_clip_path else {}
-    examples = []
+    runs = read_runs(benchmark_paths, per_clip_paths, labels)
+    rules = read_rules(protocols)
+    chosen = check_scored(runs, protocols, rules) or default_outlines(runs)
+    examples: list[ExampleGroup] = []
     reason = "the page was made without --predictions and --annotations"
     if not count:
         reason = "none were asked for"
-    if predictions_path and annotations_path and count:
+    if predictions_paths and annotations_path and count:
+        test_set = read_scored_test_set(annotations_path, negatives_path, runs[0])
         sources = read_sources(
             workspace,
-            predictions_path,
-            annotations_path,
+            test_set,
+            match_maps(runs, predictions_paths, swap_paths),
             proposals_path,
-            swap_path,
-            silent_path,
-            per_clip,
+            (silent_path, annotations_path) if swap_paths else None,
+            sound,
+            rules.values(),
         )
-        refuse_others(benchmark, sources)
-        protocols = [str(result["protocol"]) for result in benchmark["results"]]
-        examples = make_examples(sources, protocols, count)
+        examples = make_examples(sources, runs, chosen, count)
         reason = "the data directory holds no extracted frame of a scored clip"
-    write_report(out, benchmark, examples, title=title, no_examples=reason, ranked=bool(per_clip))
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(examples)} clip(s) shown")
+    write_report(out, runs, examples, title=title, no_examples=reason, outlined=chosen)
+    shown = sum(len(group.examples) for group in examples)
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {shown} clip(s) shown")
 
 
-def read_sources(
-    workspace: Workspace,
-    predictions_path: Path,
-    annotations_path: Path,
-    proposals_path: Path | None,
-    swap_path: Path | None,
-    silent_path: Path | None,
-    per_clip: Mapping[str, Mapping[str, float]],
-) -> Sources:
-    """Read what the frames are drawn from."""
-    from vggss_tools.annotate.vggss_json import read_vggss_json
-    from vggss_tools.cli.benchmark import clip_labels, read_silent
-    from vggss_tools.evaluate.predictions import read_predictions
-    from vggss_tools.propose.proposals import by_clip, read_proposals
-    from vggss_tools.report.examples import Sources
+def read_rules(names: Sequence[str]) -> dict[str, Protocol]:
+    """Read the protocols that are given as files: as given → the rule."""
+    from vggss_tools.evaluate.protocol_file import read_protocol
 
-    silent: tuple[Entry, ...] = ()
-    labels: dict[str, str] = {}
-    if swap_path:
-        silent = read_silent(silent_path, annotations_path)
-        labels = clip_labels(workspace)
-    return Sources(
-        workspace,
-        read_predictions(predictions_path),
-        read_vggss_json(annotations_path),
-        proposals=by_clip(read_proposals(proposals_path)) if proposals_path else {},
-        swapped=read_predictions(swap_path) if swap_path else None,
-        silent=silent,
-        labels=labels,
-        per_clip=per_clip,
-    )
+    files = [name for name in names if name.endswith((".yaml", ".yml"))]
+    return {name: read_protocol(Path(name)) for name in files}
 
 
-def refuse_others(benchmark: dict[str, Any], sources: Sources) -> None:
-    """Refuse maps or boxes that are not those which were scored.
+def check_scored(
+    runs: Sequence[Run], names: Sequence[str], rules: Mapping[str, Protocol]
+) -> list[str]:
+    """Return the names of the protocols that are asked for.
+
+    Raises
+    ------
+    InvalidInput
+        If no run was scored under one of them.
+    """
+    scored = dict.fromkeys(result["protocol"] for run in runs for result in run.results)
+    chosen = [rules[name].name if name in rules else name for name in names]
+    for name in chosen:
+        if name not in scored:
+            raise InvalidInput(
+                f"--protocol {name}: not in the results, which have {', '.join(scored)}; "
+                "give one of these"
+            )
+    return list(dict.fromkeys(chosen))
+
+
+def read_scored_test_set(path: Path, negatives: Path | None, run: Run) -> TestSet:
+    """Read the boxes, and refuse others than those that were scored against.
 
     Raises
     ------
     InvalidInput
         If a checksum differs from the one in the benchmark's result.
     """
-    used = benchmark.get("predictions") or {}
-    pairs = [
-        (sources.predictions.name, sources.predictions.sha256, used.get("sha256")),
-        (
-            sources.annotations.name,
-            sources.annotations.sha256,
-            benchmark["results"][0]["annotations"]["sha256"],
-        ),
-    ]
+    from vggss_tools.evaluate.test_set_files import read_test_set
+
+    test_set = read_test_set(path, check_classes=False, negatives=negatives)
+    scored = run.results[0]["annotations"]["sha256"]
+    if scored and test_set.sha256 != scored:
+        raise _another(test_set.name, test_set.sha256, scored, run)
+    return test_set
+
+
+def match_maps(
+    runs: Sequence[Run], paths: Sequence[Path], swap_paths: Sequence[Path]
+) -> dict[int, Maps]:
+    """Find each run's maps, by checksum; the order of the files does not matter.
+
+    Returns
+    -------
+    position of a run → its maps, for those runs whose maps are given
+
+    Raises
+    ------
+    InvalidInput
+        If a file is not one that was scored.
+    """
+    from vggss_tools.report.examples import Maps
+
+    own = _match(runs, paths, "predictions")
+    swapped = _match(runs, swap_paths, "swap_predictions")
+    return {i: Maps(predictions, swapped.get(i)) for i, predictions in own.items()}
+
+
+def _match(runs: Sequence[Run], paths: Sequence[Path], key: str) -> dict[int, Predictions]:
+    from vggss_tools.evaluate.predictions import read_predictions
+
+    scored = [(run.benchmark.get(key) or {}).get("sha256") for run in runs]
+    found: dict[int, Predictions] = {}
+    for position, path in enumerate(paths):
+        predictions = read_predictions(path)
+        its = [i for i, sha256 in enumerate(scored) if sha256 == predictions.sha256]
+        if not its and position < len(runs) and scored[position] is None:
+            its = [position]  # a result of another tool, which does not say what it scored
+        if not its:
+            run = runs[min(position, len(runs) - 1)]
+            sha256 = scored[min(position, len(runs) - 1)] or ""
+            raise _another(predictions.name, predictions.sha256, sha256, run)
+        found |= dict.fromkeys(its, predictions)
+    return dict(sorted(found.items()))
+
+
+def _another(name: str, given: str, scored: str, run: Run) -> InvalidInput:
     remedy = "give that file, or run `vggss benchmark` again"
-    if "model" in benchmark:  # the maps were in no file; another set of clips is another file
+    if "model" in run.benchmark:  # the maps were in no file; another set of clips is another file
         remedy = "write the maps with `vggss predict` and score them with `vggss benchmark`"
-    for name, given, scored in pairs:
-        if given and scored and given != scored:
-            raise InvalidInput(
-                f"{name}: not the file that was scored (sha256 {given[:12]}, scored was "
-                f"{str(scored)[:12]}); {remedy}"
-            )
+    return InvalidInput(
+        f"{name}: not the file that was scored (sha256 {given[:12]}, scored was "
+        f"{scored[:12] or 'none'}); {remedy}"
+    )
+
+
+def read_sources(
+    workspace: Workspace,
+    test_set: TestSet,
+    maps: dict[int, Maps],
+    proposals_path: Path | None,
+    silent_beside: tuple[Path | None, Path] | None,
+    sounds: bool,
+    rules: Iterable[Protocol] = (),
+) -> Sources:
+    """Read what else the frames are drawn from.
+
+    Parameters
+    ----------
+    silent_beside : the file of what is silent, if one is given, and that of the annotations
+    rules : protocols of one's own
+    """
+    from vggss_tools.cli.benchmark import clip_labels, read_silent
+    from vggss_tools.evaluate.protocols import PROTOCOLS
+    from vggss_tools.propose.proposals import by_clip, read_proposals
+    from vggss_tools.report.examples import Sources
+
+    silent: tuple[Entry, ...] = ()
+    labels: dict[str, str] = {}
+    if silent_beside:
+        silent = read_silent(*silent_beside)
+        labels = clip_labels(workspace)
+    return Sources(
+        workspace,
+        test_set,
+        maps,
+        proposals=by_clip(read_proposals(proposals_path)) if proposals_path else {},
+        silent=silent,
+        labels=labels,
+        sounds=sounds,
+        protocols={**PROTOCOLS, **{rule.name: rule for rule in rules}},
+    )

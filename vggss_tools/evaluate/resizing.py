@@ -1,13 +1,14 @@
 """Bringing a raw map to 224 x 224, in each of the ways of the field's evaluators.
 
-OpenCV's own interpolation where a repository calls it. Where it calls torch's, the same
-interpolation as a product of matrices, ``rows @ map @ columns``, each row of which holds the
-weights of one pixel; so scoring needs no torch. Single values then differ by the order of the
-additions, which moves a clip's cIoU by up to 3e-4 (docs/parity.md).
+OpenCV's own interpolation where a repository calls it. Where it calls torch's, the same arithmetic
+in NumPy, to the last bit, so that scoring needs no torch: equal values of a map stay equal or come
+apart exactly as they do there, and a threshold that falls among them falls on the same side
+(docs/parity.md).
 """
 
 from __future__ import annotations
 
+import threading
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -44,45 +45,101 @@ def resize_map(
 ) -> Map:
     """Bring a raw map (h, w) to float32 of 224 x 224, in ``out`` if that is given.
 
-    A constant map stays the constant, whatever the rounding of the weights.
+    Bicubic weights add up to 1 but for rounding: under those rules a constant map comes out as
+    noise of its last digits, here as there, unless the constant is 0.
     """
     single = np.ascontiguousarray(raw, dtype=np.float32)
     resized: Map = np.empty((GRID, GRID), dtype=np.float32) if out is None else out
     if single.shape == (GRID, GRID):
         resized[:] = single
-        return resized
-    if rule in _OPENCV:
+    elif rule in _OPENCV:
         cv2.resize(single, (GRID, GRID), dst=resized, interpolation=_OPENCV[rule])
-        return resized
-    if single.min() == single.max():
-        resized[:] = single.flat[0]
-        return resized
-    rows, columns = _weights(rule, single.shape[0]), _weights(rule, single.shape[1])
-    return np.matmul(rows @ single, columns.T, out=resized)
+    else:
+        height, width = single.shape
+        across = _interpolate(single.T, *_taps(rule, width), np.empty((GRID, height), np.float32))
+        _interpolate(across.T, *_taps(rule, height), resized)
+    return resized
+
+
+class _Scratch(threading.local):
+    """Memory that is used again, a piece a thread: fresh pages cost more than the arithmetic."""
+
+    def __init__(self) -> None:
+        self.product = np.empty(GRID * GRID, dtype=np.float64)
+
+    def like(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+        size = shape[0] * shape[1]
+        if self.product.size < size:
+            self.product = np.empty(size, dtype=np.float64)
+        return self.product[:size].reshape(shape)
+
+
+_scratch = _Scratch()
+
+
+def _interpolate(values: Map, sources: NDArray[np.intp], weights: Map, out: Map) -> Map:
+    """Interpolate rows (n, m) to ``out`` (224, m).
+
+    torch adds up in float32, with a fused multiply-add for every product but the second tap's,
+    which comes first. In float64 the product of two float32 is exact, so that the sum, rounded to
+    float32, is the fused one.
+    """
+    single = np.ascontiguousarray(values)
+    wide = single.astype(np.float64)
+    np.take(single, sources[1], axis=0, out=out, mode="clip")
+    out *= weights[1][:, None]
+    product = _scratch.like((GRID, single.shape[1]))
+    for tap in (0, *range(2, len(sources))):
+        np.take(wide, sources[tap], axis=0, out=product, mode="clip")
+        product *= weights[tap][:, None]
+        product += out
+        out[...] = product
+    return out
 
 
 @lru_cache(maxsize=64)
-def _weights(rule: Resize, size: int) -> Map:
-    """Return the weights (224, size) of the source's pixels for each pixel of the grid."""
-    pixels = np.arange(GRID)
+def _taps(rule: Resize, size: int) -> tuple[NDArray[np.intp], Map]:
+    """Return the source pixels of each pixel of the grid and their weights, (2 or 4, 224) each.
+
+    In float32 and in torch's order of operations.
+    """
+    one, half = np.float32(1), np.float32(0.5)
+    pixels = np.arange(GRID, dtype=np.float32)
     if rule is Resize.TORCH_BICUBIC:
-        place = (pixels + 0.5) * (size / GRID) - 0.5
+        place = _fused(np.float32(size) / np.float32(GRID), pixels + half, -half)
     else:
-        place = pixels * ((size - 1) / (GRID - 1))
-    weights = np.zeros((GRID, size))
-    left = np.floor(place).astype(int)
-    taps = range(-1, 3) if rule is not Resize.TORCH_BILINEAR_CORNERS else range(2)
-    for tap in taps:
-        distance = np.abs(place - (left + tap))
-        share = 1 - distance if len(taps) == 2 else _keys(distance)
-        np.add.at(weights, (pixels, np.clip(left + tap, 0, size - 1)), share)
-    weights.flags.writeable = False
-    return weights.astype(np.float32)
+        place = np.float32(size - 1) / np.float32(GRID - 1) * pixels
+    first = np.minimum(np.floor(place).astype(np.intp), size - 1)
+    after = np.clip(place - first.astype(np.float32), 0, 1)
+    before = one - after
+    if rule is Resize.TORCH_BILINEAR_CORNERS:
+        weights = {0: before, 1: after}
+    else:
+        weights = {
+            -1: _far(after + one),
+            0: _near(after),
+            1: _near(before),
+            2: _far(before + one),
+        }
+    sources = np.stack([np.clip(first + step, 0, size - 1) for step in weights])
+    return sources, np.stack(list(weights.values()))
 
 
-def _keys(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Keys' cubic kernel with a = -0.75, as torch and OpenCV have it."""
-    a = -0.75
-    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
-    far = a * (((distance - 5) * distance + 8) * distance - 4)
-    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+# Keys' cubic kernel with a = -0.75, as torch and OpenCV have it, within a pixel and beyond.
+_A = np.float32(-0.75)
+
+
+def _near(distance: Map) -> Map:
+    steep = _fused(_A + np.float32(2), distance, -(_A + np.float32(3)))
+    return steep * distance * distance + np.float32(1)
+
+
+def _far(distance: Map) -> Map:
+    steep = _fused(_A, distance, np.float32(-5) * _A)
+    return _fused(steep, distance, np.float32(8) * _A) * distance - np.float32(4) * _A
+
+
+def _fused(a: Any, b: Any, c: Any) -> Map:
+    """Return a * b + c of float32, rounded once."""
+    exact = np.asarray(a, dtype=np.float64) * b + c
+    return exact.astype(np.float32)

@@ -16,9 +16,9 @@ GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series: its name (which chooses its style), its corners, and the points themselves."""
+    """One series: its style on the page, its corners, and the points themselves."""
 
-    name: str
+    style: str
     points: str
     dots: tuple[tuple[float, float, str], ...]
 
@@ -38,10 +38,15 @@ class Chart:
     bottom: int = HEIGHT - BOTTOM
 
 
-def success_chart(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Chart:
-    """Place curves of ``{"t", "share"}`` points; the last is drawn on top."""
+def success_chart(curves: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]) -> Chart:
+    """Place curves of ``{"t", "share"}`` points; the last is drawn on top.
+
+    Parameters
+    ----------
+    curves : series → its style, its points
+    """
     return Chart(
-        lines=tuple(_line(name, points) for name, points in curves.items()),
+        lines=tuple(_line(style, points) for style, points in curves.values()),
         x_ticks=tuple((x_of(t), f"{t:g}") for t in GRID),
         y_ticks=tuple((y_of(share), f"{100 * share:.0f}") for share in GRID),
     )
@@ -57,9 +62,9 @@ def y_of(share: float) -> float:
     return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _line(name: str, points: Iterable[Mapping[str, Any]]) -> Line:
+def _line(style: str, points: Iterable[Mapping[str, Any]]) -> Line:
     dots = tuple(
         (x_of(p["t"]), y_of(p["share"]), f"t = {p['t']:.2f}: {100 * p['share']:.2f}%")
         for p in points
     )
-    return Line(name, " ".join(f"{x:g},{y:g}" for x, y, _ in dots), dots)
+    return Line(style, " ".join(f"{x:g},{y:g}" for x, y, _ in dots), dots)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vggss_tools.errors import InvalidInput, VggssError, not_readable
 from vggss_tools.evaluate.results import SCHEMA
+from vggss_tools.report.result_shape import ANNOTATIONS, BENCHMARK, RESULT, is_share, misshapen
 
 # What every result has; the rest is shown where it is there, so that other tools' files do.
 KEYS = ("protocol", "ciou", "auc", "n_scored", "n_total", "missing", "annotations", "baselines")
@@ -33,7 +33,7 @@ def read_benchmark(path: Path | str) -> dict[str, Any]:
         raise VggssError(f"{path}: no such file; {remedy}") from None
     except OSError as error:
         raise VggssError(f"{path}: cannot be read ({error.strerror}); check it") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(f"{path}: not JSON ({reason}); {remedy}") from None
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
@@ -45,6 +45,13 @@ def read_benchmark(path: Path | str) -> dict[str, Any]:
         fault = _fault(result)
         if fault:
             raise InvalidInput(f"{path}: result {index}: {fault}; {remedy}")
+    odd = misshapen(value, BENCHMARK)
+    if odd:
+        raise InvalidInput(f"{path}: {odd!r} is not as the benchmark writes it; {remedy}")
+    protocols = [result["protocol"] for result in results]
+    twice = next((name for name in protocols if protocols.count(name) > 1), None)
+    if twice:
+        raise InvalidInput(f"{path}: protocol {twice!r} has two results; {remedy}")
     return value
 
 
@@ -61,18 +68,13 @@ def _fault(result: object) -> str | None:
     scores |= {f" of baseline {name}": score for name, score in result["baselines"].items()}
     for owner, score in scores.items():
         for key in ("ciou", "auc"):
-            if not isinstance(score, Mapping) or not _is_share(score.get(key)):
+            if not isinstance(score, Mapping) or not is_share(score.get(key)):
                 return f"{key!r}{owner} is not a fraction 0..1"
     annotations = result["annotations"]
-    if not isinstance(annotations, Mapping) or not {"name", "sha256"} <= annotations.keys():
+    if not ANNOTATIONS(annotations):
         return "'annotations' has no name and sha256"
-    if not isinstance(result["missing"], list):
-        return "'missing' is not a list"
-    return None
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
+    odd = misshapen(result, RESULT)
+    return f"{odd!r} is not as the benchmark writes it" if odd else None
 
 
 def read_per_clip(path: Path | str) -> dict[str, dict[str, float]]:
