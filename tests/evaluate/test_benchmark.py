@@ -18,7 +18,7 @@ from vggss_tools.evaluate.bootstrap import bootstrap_interval
 from vggss_tools.evaluate.masks import GRID, box_mask
 from vggss_tools.evaluate.predictions import Predictions, predictions_from_arrays
 from vggss_tools.evaluate.proposal_scores import score_proposals
-from vggss_tools.evaluate.protocols import LVS, PAPER, PROTOCOLS, Protocol
+from vggss_tools.evaluate.protocols import LVS, PAPER, Protocol
 from vggss_tools.evaluate.results import Result
 from vggss_tools.evaluate.table import format_benchmark
 from vggss_tools.propose.proposals import Proposal

@@ -39,6 +39,9 @@ proposals = st.builds(
     share,
     st.none() | st.text(max_size=9),
     st.none() | share,
+    st.text(max_size=9),
+    st.booleans(),
+    st.text(max_size=9),
 )
 
 DOG = Detection(Box(0.1, 0.2, 0.3, 0.4), "Dog", 0.9)
@@ -66,8 +69,8 @@ def test_proposals_come_back_as_they_were(
     assert write_proposals(path, rows)
     assert read_proposals(path) == rows
     assert list(pd.read_parquet(path)) == [
-        "clip_id", "xmin", "ymin", "xmax", "ymax",
-        "detector_class", "score", "sound_class", "similarity",
+        "clip_id", "xmin", "ymin", "xmax", "ymax", "score", "detector_class", "sound_class",
+        "similarity", "detector", "kept", "reason",
     ]  # fmt: skip
 
 
@@ -137,3 +140,16 @@ def test_proposals_are_grouped_by_clip() -> None:
     """Each clip has its own, in the table's order."""
     rows = [p for clip in "aba" for p in match_detections(clip, "dog barking", [DOG], {})]
     assert by_clip(rows) == {"a": [rows[0], rows[2]], "b": [rows[1]]}
+
+
+def test_tables_without_a_choice_are_read(tmp_path: Path) -> None:
+    """Before boxes were chosen, every candidate was proposed; such a table still says so."""
+    path = tmp_path / "proposals.parquet"
+    matches = {"Dog": Match("Dog", 1.0, "table")}
+    write_proposals(path, match_detections("a_000001", "dog barking", [DOG, CAR], matches, "mine"))
+    table = pd.read_parquet(path)
+    assert table.kept.tolist() == [True, False]
+    table.drop(columns=["detector", "kept", "reason"]).to_parquet(path)
+    dog, car = read_proposals(path)
+    assert (dog.kept, dog.detector, dog.reason) == (True, "", "")
+    assert (car.kept, car.is_candidate) == (False, False)

@@ -18,8 +18,9 @@ from click.testing import Result
 from vggss_tools.boxes import Box, match_boxes
 from vggss_tools.cli import group
 from vggss_tools.errors import InvalidInput, VggssError
-from vggss_tools.propose.detector import DETECTORS, choose_device, describe_detector, load_detector
+from vggss_tools.propose.detector import choose_device, describe_detector, load_detector
 from vggss_tools.propose.sample_weights import SHIPPED, card_path
+from vggss_tools.sample.build import WORLD_FILE
 from vggss_tools.sample.world import BENCHMARK_FRAME, CLASSES, Scene, make_scene
 from vggss_tools.workspace import Workspace
 
@@ -31,10 +32,12 @@ N_SCENES = 24
 
 
 def propose(workspace: Workspace, *options: str) -> tuple[Result, dict]:
-    """Run the command in this process; its result and its JSON."""
+    """Run the command in this process, with the sample detector; its result and its JSON."""
     from click.testing import CliRunner
 
     arguments = ["propose-boxes", "--data", str(workspace.root), "--json", *options]
+    if "--detector" not in options:
+        arguments += ["--detector", "sample"]
     result = CliRunner().invoke(group, arguments, prog_name="vggss")
     return result, json.loads(result.stdout) if result.stdout else {}
 
@@ -120,6 +123,14 @@ def test_the_summary_counts_the_table(proposed: tuple[Workspace, dict]) -> None:
     assert summary["candidates"] == len(candidates)
     assert summary["left_out"] == 0
     assert summary["settings"]["detector"] == "sample"
+    assert summary["kept"] == table.kept.sum()
+    assert summary["outcomes"] == {"auto": N_SCENES, "needs-manual": 0, "no-candidate": 0}
+    labels = len({clip.label for clip in workspace.clips()})
+    assert summary["table2"]["all"] == {"classes": labels, "videos": N_SCENES}
+    assert set(table.detector) == {"sample"}
+    outcomes = pd.read_parquet(workspace.root / "proposal_outcomes.parquet")
+    assert outcomes.outcome.tolist() == ["auto"] * N_SCENES
+    assert outcomes.kept.sum() == summary["kept"]
     assert (table.score >= 0.5).all()
 
 
@@ -137,7 +148,7 @@ def test_a_second_run_needs_no_torch(workspace: Workspace) -> None:
     """What is done is known without loading the detector."""
     code = (
         "import sys; from vggss_tools.cli import main\n"
-        f"try: main(['propose-boxes', '--data', {str(workspace.root)!r}])\n"
+        f"try: main(['propose-boxes', '--detector', 'sample', '--data', {str(workspace.root)!r}])\n"
         "except SystemExit as stop: assert not stop.code\n"
         "assert 'torch' not in sys.modules"
     )
@@ -147,7 +158,10 @@ def test_a_second_run_needs_no_torch(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["propose-boxes", "--data", "{data}"], ["train-detector", "--out", "{data}/x.pth"]],
+    [
+        ["propose-boxes", "--detector", "sample", "--data", "{data}"],
+        ["train-detector", "--out", "{data}/x.pth"],
+    ],
 )
 def test_without_torch_is_one_line(frames: Workspace, tmp_path: Path, arguments: list[str]) -> None:
     """The message says which extra brings torch; the base install has the commands all the same."""
@@ -266,8 +280,8 @@ def test_an_unknown_detector_is_a_usage_error(frames: Workspace) -> None:
     """The message lists those there are, in the command and in the library."""
     result, _ = propose(frames, "--detector", "yolo")
     assert result.exit_code == 2
-    assert "'yolo' is not one of: sample" in result.stderr
-    with pytest.raises(VggssError, match="choose one of: sample"):
+    assert "'yolo' is not one of: openimages, coco, fiftyone, boxes, sample" in result.stderr
+    with pytest.raises(VggssError, match="choose one of: openimages"):
         describe_detector("yolo")
 
 
@@ -291,13 +305,87 @@ def test_gpu_finds_what_the_cpu_finds(scenes: list[Scene]) -> None:
         assert {d.label for d in sure} <= {d.label for d in near}
 
 
-def test_every_detector_can_be_described() -> None:
+def test_the_shipped_detector_can_be_described() -> None:
     """A card has a vocabulary without repeats and a fingerprint."""
-    for name in DETECTORS:
-        card = describe_detector(name)
-        assert card.classes
-        assert len(set(card.classes)) == len(card.classes)
-        assert card.fingerprint
+    card = describe_detector("sample")
+    assert card.classes
+    assert len(set(card.classes)) == len(card.classes)
+    assert card.fingerprint
+
+
+def test_in_a_sample_world_the_sample_detector_is_the_default(workspace: Workspace) -> None:
+    """The default knows photographs; painted objects have their own, and that is said."""
+    from click.testing import CliRunner
+
+    (workspace.root / WORLD_FILE).write_text("{}")
+    line = ["propose-boxes", "--data", str(workspace.root), "--json"]
+    result = CliRunner().invoke(group, line, prog_name="vggss")
+    assert result.exit_code == 0, result.output
+    assert "a sample world, so --detector sample is used" in result.stderr
+    assert json.loads(result.stdout)["skipped"] == N_SCENES
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--detector", "boxes:x.json", "--weights", "y.pth"], "--weights is for the detectors"),
+        (["--detector", "sample:x.pth", "--weights", "y.pth"], "without a file of their own"),
+        (["--gpu", "--device", "cpu"], "give one of them"),
+        (["--out", "x.png"], "--out is the picture of --explain"),
+        (["--batch-size", "0"], "not in the range x>=1"),
+        (["--batch-size", "many"], "not a valid integer"),
+    ],
+)
+def test_options_that_contradict_are_refused(
+    frames: Workspace, options: list[str], message: str
+) -> None:
+    """A wrong use is said before anything is read."""
+    result, _ = propose(frames, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:x", "cpu:1", "mps"])
+def test_an_unknown_device_is_one_line(frames: Workspace, device: str) -> None:
+    """The message lists what there is."""
+    result, _ = propose(frames, "--device", device)
+    assert result.exit_code == 1
+    assert f"--device {device}: unknown; choose auto, cpu, cuda" in result.stderr
+
+
+def test_weights_may_be_named_apart(workspace: Workspace, tmp_path: Path) -> None:
+    """`--weights FILE` is `sample:FILE`."""
+    result, _ = propose(workspace, "--weights", str(tmp_path / "none.pth"))
+    assert result.exit_code == 1
+    assert "none.pth: no such file" in result.stderr
+
+
+def test_processes_find_what_one_finds(
+    workspace: Workspace, proposed: tuple[Workspace, dict]
+) -> None:
+    """Two workers, each with a detector of its own, end in the same table."""
+    shutil.rmtree(workspace.root / "proposals")
+    result, summary = propose(workspace, "--workers", "2", "--batch-size", "8")
+    assert result.exit_code == 0, result.output
+    assert summary["done"] == N_SCENES
+    assert workspace.proposals_table.read_bytes() == proposed[0].proposals_table.read_bytes()
+
+
+def test_odd_pictures_pass_or_fail_alone(workspace: Workspace, scenes: list[Scene]) -> None:
+    """A broken JPEG, a 1x1, a 12-megapixel and a grey picture do not disturb the others."""
+    torn, dot, large, grey = (workspace.frame_path(s.clip.clip_id) for s in scenes[:4])
+    torn.write_bytes(torn.read_bytes()[:300])
+    cv2.imwrite(str(dot), np.full((1, 1, 3), 90, np.uint8))
+    scene = scenes[2].render(BENCHMARK_FRAME)[..., ::-1]
+    cv2.imwrite(str(large), cv2.resize(scene, (4000, 3000)))
+    cv2.imwrite(str(grey), cv2.cvtColor(scenes[3].render(BENCHMARK_FRAME), cv2.COLOR_RGB2GRAY))
+    result, summary = propose(workspace)
+    assert summary["failed"] == {"corrupt": 1}, result.stderr
+    assert summary["failures"][0]["clip_id"] == scenes[0].clip.clip_id
+    assert torn.name in summary["failures"][0]["message"]
+    assert summary["done"] == 3
+    found = pd.read_parquet(workspace.proposals_table).clip_id
+    assert scenes[2].clip.clip_id in set(found)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 400, 3), (1200, 900, 3), (120, 160, 3)])

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("sample", "Make a sample world: a complete data directory of synthetic clips."),
     "extract": ("extract", "Take the benchmark frame and the centre sound from each clip."),
     "propose-boxes": ("propose_boxes", "Detect objects and match them to the sound classes."),
+    "match-classes": ("match_classes", "Match VGG-Sound's classes to the classes of a detector."),
     "train-detector": ("train_detector", "Train the sample world's object detector."),
     "train-image-weights": (
         "train_image_weights",

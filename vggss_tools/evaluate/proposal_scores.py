@@ -28,13 +28,15 @@ def score_proposals(
 ) -> ProposalScores:
     """Compare the candidates of each annotated clip with its boxes, one to one at IoU 0.5.
 
-    A candidate is a detection that was matched to the clip's own sound class. Annotated boxes
-    without an area are left out; a clip without a candidate has all its boxes missed.
+    A candidate is a detection that was matched to the clip's own sound class, and kept. Annotated
+    boxes without an area are left out; a clip without a candidate has all its boxes missed.
     """
     n_matched = n_proposals = n_truth = 0
     for entry in annotations.entries:
         truth = [Box.from_sequence(box) for box in entry.boxes if box_defect(box) is None]
-        candidates = [p.box for p in proposals.get(entry.file, ()) if p.sound_class == entry.label]
+        candidates = [
+            p.box for p in proposals.get(entry.file, ()) if p.kept and p.sound_class == entry.label
+        ]
         n_matched += len(match_boxes(candidates, truth, IOU))
         n_proposals += len(candidates)
         n_truth += len(truth)

@@ -114,7 +114,10 @@ def _score_blind(
             ap[name] = np.zeros(len(indices))
     for k, index in enumerate(track(indices.tolist(), "scoring the baselines")):
         truth = Truth(test_set, index)
-        found = proposals.get(test_set.samples[index].image_id, ())
+        # A region over several boxes was drawn knowing the label.
+        found = [
+            one for one in proposals.get(test_set.samples[index].image_id, ()) if not one.is_region
+        ]
         for name, region in baselines.blind_regions([one.box.as_list() for one in found]).items():
             ranked: RankedMap | None = None
             if region.any() and not region.all():

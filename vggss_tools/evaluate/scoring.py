@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import cycle
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,12 +180,11 @@ def score_maps(
     if scores.heard:
         scores.dependence = DependenceScorer(test_set, labels or {}, visible)
     totals = np.zeros(n)
-    # Used again for each map: fresh pages would cost more than the resizing.
-    grid = np.empty((GRID, GRID), dtype=np.float32)
-    for row, raw, prior in _maps(predictions, ogl is not None):
+    wanted = (item for item in _maps(predictions, ogl is not None) if rows[item.row] is not None)
+    for item, in_size in resized_ahead(wanted, [RANK_RESIZE, *resizes]):
+        row, raw, prior = item
         i = rows[row]
-        if i is None:
-            continue
+        assert i is not None
         truth = Truth(test_set, i)
         scores.areas[i], totals[i] = truth.area, truth.total
         scores.scored[i] = True
@@ -193,10 +196,9 @@ def score_maps(
         if scores.confidence is not None:
             given = predictions.confidence
             if given is None:
-                top = map_confidence(resize_map(raw, CONFIDENCE_RESIZE, out=grid))
+                top = map_confidence(resize_map(raw, CONFIDENCE_RESIZE))
             scores.confidence[i] = top if given is None else given[row]
-        for resize in dict.fromkeys([RANK_RESIZE, *resizes]):
-            resized = resize_map(raw, resize, out=grid)
+        for resize, resized in in_size.items():
             if resize in scores.tied:
                 scores.tied[resize][i] = metrics.tied_at_minimum(resized)
             if resize is RANK_RESIZE:
@@ -268,15 +270,55 @@ def _find_rows(
     return rows
 
 
-def _maps(predictions: Predictions, with_priors: bool) -> Iterator[tuple[int, Map, Map | None]]:
-    """Yield row, map and, where it is wanted, object prior."""
+class _Item(NamedTuple):
+    """One row of the predictions, with its object prior where that is wanted."""
+
+    row: int
+    raw: Map
+    prior: Map | None
+
+
+def _maps(predictions: Predictions, with_priors: bool) -> Iterator[_Item]:
+    """Yield the rows."""
     maps = track(predictions.maps(), "scoring", total=len(predictions), unit="map")
     if not with_priors:
         for row, raw in enumerate(maps):
-            yield row, raw, None
+            yield _Item(row, raw, None)
         return
     for row, (raw, prior) in enumerate(zip(maps, predictions.object_maps(), strict=True)):
-        yield row, raw, prior
+        yield _Item(row, raw, prior)
+
+
+AHEAD = 4  # maps that wait, resized, for the other thread
+
+
+def resized_ahead(
+    items: Iterable[_Item], rules: Iterable[Resize]
+) -> Iterator[tuple[_Item, dict[Resize, Map]]]:
+    """Yield each row with its map resized by every rule, to be used before the next.
+
+    Where that takes as long as the scoring itself, a second thread works ahead.
+    """
+    chosen = tuple(dict.fromkeys(rules))
+
+    def resize(raw: Map, grids: NDArray[np.float32]) -> dict[Resize, Map]:
+        return {rule: resize_map(raw, rule, grids[k]) for k, rule in enumerate(chosen)}
+
+    # Used again and again: fresh pages would cost more than the resizing.
+    grids = np.empty((AHEAD + 1, len(chosen), GRID, GRID), dtype=np.float32)
+    if len(chosen) == 1:
+        for item in items:
+            yield item, resize(item.raw, grids[0])
+        return
+    waiting: deque[tuple[_Item, Future[dict[Resize, Map]]]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for item, ours in zip(items, cycle(grids), strict=False):
+            waiting.append((item, thread.submit(resize, item.raw, ours)))
+            if len(waiting) > AHEAD:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for done, future in waiting:
+            yield done, future.result()
 
 
 def _hear_others(predictions: Predictions, scores: MapScores) -> None:

@@ -1,8 +1,9 @@
 """Object detectors behind one interface, chosen by name.
 
 A detector is a :class:`DetectorCard`, which costs nothing to read, and an object with ``detect``,
-which may cost a gigabyte to load. To add one, write a module with ``describe(argument)`` and
-``load(argument, device)``, and name it in :data:`DETECTORS`.
+which may cost a gigabyte to load. Both come from a module with ``describe(argument)`` and
+``load(argument, device)``. Another package adds one by an entry point in the group
+:data:`ENTRY_POINTS`; docs/propose.md shows one in 20 lines.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vggss_tools.boxes import Box
 from vggss_tools.errors import VggssError, import_extra
@@ -18,6 +20,11 @@ from vggss_tools.errors import VggssError, import_extra
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+ENTRY_POINTS = "vggss_tools.detectors"
+DEFAULT_DETECTOR = "openimages"
+DEFAULT_BATCH = 16  # frames at once, for detectors that do not say what they prefer
+SCORE_THRESHOLD = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,10 @@ class DetectorCard:
 
 
 class Detector(Protocol):
-    """Something that finds objects in frames."""
+    """Something that finds objects in frames.
+
+    It may have an attribute ``batch_size``, the frames that it prefers to be given at once.
+    """
 
     card: DetectorCard
 
@@ -67,25 +77,102 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class ClipDetector(Detector, Protocol):
+    """A detector that goes by the clip and not by the picture, such as a file of detections.
+
+    Attributes
+    ----------
+    needs_frames : bool
+        Whether the frames have to be read, for their sizes.
+    """
+
+    needs_frames: bool
+
+    def detections_of(self, clip_id: str, frame_size: tuple[int, int] | None) -> list[Detection]:
+        """Return what was found in a clip's frame of this ``(width, height)``, best score first.
+
+        The size is None unless ``needs_frames``.
+
+        Raises
+        ------
+        ClipFailure
+            If there is no saying.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Where a detector's card and its loader are; the loader's module may import torch."""
+    """Where a detector's card and its loader are; the loader's module may import torch.
+
+    ``extras`` are the packages without which it cannot be loaded, and the extras that bring them.
+    """
 
     card_module: str
     module: str
+    extras: tuple[tuple[str, str], ...] = ()
+    score_threshold: float = SCORE_THRESHOLD
 
 
+_ROOM = "vggss_tools.propose"
+_TORCH = (("torch", "models"), ("torchvision", "models"))
 DETECTORS: dict[str, _Entry] = {
-    "sample": _Entry("vggss_tools.propose.sample_weights", "vggss_tools.propose.sample_detector"),
+    "openimages": _Entry(f"{_ROOM}.openimages_card", f"{_ROOM}.openimages", _TORCH),
+    "coco": _Entry(f"{_ROOM}.coco_card", f"{_ROOM}.coco", _TORCH),
+    "fiftyone": _Entry(f"{_ROOM}.fiftyone_zoo", f"{_ROOM}.fiftyone_zoo", (("fiftyone", "verify"),)),
+    "boxes": _Entry(f"{_ROOM}.boxes_file", f"{_ROOM}.boxes_file"),
+    # Its published figures are those at 0.5.
+    "sample": _Entry(f"{_ROOM}.sample_weights", f"{_ROOM}.sample_detector", _TORCH, 0.5),
 }
 
 
-def _look_up(detector: str) -> tuple[_Entry, str | None]:
+def detector_names() -> list[str]:
+    """Return the names of the detectors there are, those of other packages last."""
+    others = sorted(point.name for point in _entry_points() if point.name not in DETECTORS)
+    return [*DETECTORS, *dict.fromkeys(others)]
+
+
+def _entry_points() -> Any:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINTS)
+
+
+def split_name(detector: str) -> tuple[str, str | None]:
     """Split ``name`` or ``name:argument``."""
     name, colon, argument = detector.partition(":")
-    if name not in DETECTORS:
-        raise VggssError(f"detector {name!r}: unknown; choose one of: {', '.join(DETECTORS)}")
-    return DETECTORS[name], argument if colon else None
+    return name, argument if colon else None
+
+
+def _look_up(detector: str) -> tuple[_Entry, ModuleType | None, str | None]:
+    """Return where a detector is, its module if another package brings it, and its argument."""
+    name, argument = split_name(detector)
+    if name in DETECTORS:  # first: what is shipped cannot be replaced in silence
+        return DETECTORS[name], None, argument
+    for point in _entry_points():
+        if point.name == name:
+            return _Entry(point.module, point.module), _load_plugin(point), argument
+    raise VggssError(f"detector {name!r}: unknown; choose one of: {', '.join(detector_names())}")
+
+
+def _load_plugin(point: Any) -> ModuleType:
+    """Import the module of an entry point."""
+    package = point.dist.name if point.dist else "another package"
+    try:
+        module: ModuleType = point.load()
+    except (ImportError, AttributeError) as error:
+        raise VggssError(
+            f"detector {point.name!r} of {package}: cannot be loaded ({error}); "
+            "repair that package, or uninstall it"
+        ) from None
+    missing = [name for name in ("describe", "load") if not callable(getattr(module, name, None))]
+    if missing:
+        raise VggssError(
+            f"detector {point.name!r} of {package}: {point.value} has no function "
+            f"{' and '.join(missing)}; docs/propose.md shows what a detector is"
+        )
+    return module
 
 
 def describe_detector(detector: str) -> DetectorCard:
@@ -96,8 +183,8 @@ def describe_detector(detector: str) -> DetectorCard:
     VggssError
         If there is no such detector, or its weights are missing.
     """
-    entry, argument = _look_up(detector)
-    card: DetectorCard = importlib.import_module(entry.card_module).describe(argument)
+    entry, module, argument = _look_up(detector)
+    card: DetectorCard = (module or importlib.import_module(entry.card_module)).describe(argument)
     return card
 
 
@@ -107,31 +194,54 @@ def load_detector(detector: str, device: str = "cpu") -> Detector:
     Raises
     ------
     MissingExtra
-        If torch or torchvision is not installed.
+        If torch, or what else it needs, is not installed.
     VggssError
         If there is no such detector, or its weights are missing or damaged.
     """
-    entry, argument = _look_up(detector)
-    import_extra("torch", extra="models")
-    import_extra("torchvision", extra="models")
-    loaded: Detector = importlib.import_module(entry.module).load(argument, device)
+    entry, module, argument = _look_up(detector)
+    for package, extra in entry.extras:
+        import_extra(package, extra)
+    loaded: Detector = (module or importlib.import_module(entry.module)).load(argument, device)
     return loaded
 
 
-def choose_device(*, gpu: bool) -> str:
-    """Return the torch device: the CPU, or a CUDA GPU where one is asked for.
+def default_score_threshold(detector: str) -> float:
+    """Return the confidence from which on a detector's detections are recorded."""
+    return _look_up(detector)[0].score_threshold
+
+
+def choose_device(name: str | None = None, *, gpu: bool = False) -> str:
+    """Return the torch device: the CPU, a CUDA GPU where one is asked for, or ``auto``.
+
+    Parameters
+    ----------
+    name : str, optional
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a GPU where torch finds one, else the CPU.
+    gpu : bool
+        The same as ``cuda``.
 
     Raises
     ------
     VggssError
-        If a GPU is asked for and torch finds none.
+        If a GPU is asked for and torch does not find it, or there is no such device.
     """
-    if not gpu:
-        return "cpu"
+    asked = f"--device {name}" if name else "--gpu"
+    name = name or ("cuda" if gpu else "cpu")
+    if name == "cpu":
+        return name
+    kind, colon, number = name.partition(":")
+    if name != "auto" and (kind != "cuda" or (colon and not number.isdecimal())):
+        raise VggssError(f"--device {name}: unknown; choose auto, cpu, cuda or cuda:NUMBER")
     torch: Any = import_extra("torch", extra="models")
-    if not torch.cuda.is_available():
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if count else "cpu"
+    if not count:
         raise VggssError(
-            f"--gpu: torch {torch.__version__} finds no CUDA GPU here; "
-            "leave --gpu out to use the CPU, or install a CUDA build of torch and its driver"
+            f"{asked}: torch {torch.__version__} finds no CUDA GPU here; "
+            f"leave {asked.split()[0]} out to use the CPU, or install a CUDA build of torch and "
+            "its driver"
         )
-    return "cuda"
+    if colon and int(number) >= count:
+        raise VggssError(f"{asked}: there are {count} GPUs; choose cuda:0 to cuda:{count - 1}")
+    return name

@@ -1,132 +1,50 @@
 """Which of a detector's classes can be the source of a sound class.
 
-A matcher is given the detector's whole vocabulary and never answers outside of it.
+A matcher is given the detector's whole vocabulary and never answers outside of it. There are
+tables that people made (:mod:`.class_tables`), word vectors (:mod:`.word_matching`) and the words
+of the names (:mod:`.name_matching`); :func:`load_matcher` puts them together.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources.abc import Traversable
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.checksums import sha256_of
+from vggss_tools.errors import VggssError
+from vggss_tools.propose.class_tables import ReviewedTable, TableMatcher
+from vggss_tools.propose.class_words import similarity, singular, synonyms
+from vggss_tools.propose.matches import SIMILARITY_THRESHOLD, Match, Matcher, Source
+from vggss_tools.propose.name_matching import NameMatcher
+from vggss_tools.propose.word_matching import RULE_VERSION, WordVectorMatcher
+from vggss_tools.propose.word_vectors import (
+    DEFAULT_VECTORS,
+    cached_default_vectors,
+    check_vectors,
+    download_default_vectors,
+    read_vectors,
+)
 
-# A match below this is not used: at 0.5, "car engine idling" still finds "Car" (0.67) and
-# "dog barking" does not find "Hot dog" (0.33).
-SIMILARITY_THRESHOLD = 0.5
+__all__ = [
+    "MATCHERS",
+    "SIMILARITY_THRESHOLD",
+    "FirstMatcher",
+    "Match",
+    "Matcher",
+    "NameMatcher",
+    "ReviewedTable",
+    "Source",
+    "TableMatcher",
+    "Word2vecMatcher",
+    "load_matcher",
+    "similarity",
+    "singular",
+    "synonyms",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One detector class that a sound class was matched to.
-
-    Attributes
-    ----------
-    similarity : float
-        0..1; 1 is the same thing.
-    reason : str
-        Where the match comes from, for people.
-    """
-
-    detector_class: str
-    similarity: float
-    reason: str
-
-
-class Matcher(Protocol):
-    """A rule that matches sound classes to detector classes."""
-
-    def match(self, sound_class: str, detector_classes: Sequence[str]) -> list[Match]:
-        """Return the matches, best first; ties keep the vocabulary's order; maybe none."""
-        ...
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the matches depend on, as JSON."""
-        ...
-
-
-class TableMatcher:
-    """Matches read from a table; similarity 1.
-
-    Parameters
-    ----------
-    table : mapping
-        Sound class → its detector classes, best first.
-    source : str
-        Name of the table, for the reasons.
-    """
-
-    def __init__(self, table: Mapping[str, Sequence[str]], source: str) -> None:
-        self.table = {sound.casefold(): tuple(objects) for sound, objects in table.items()}
-        self.source = source
-
-    @classmethod
-    def read(cls, file: Traversable) -> TableMatcher:
-        """Read a CSV with the columns ``sound_class`` and ``object``, one row a match.
-
-        Raises
-        ------
-        InvalidInput
-            If a column is missing.
-        """
-        rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
-        missing = {"sound_class", "object"} - set(rows.fieldnames or ())
-        if missing:
-            raise InvalidInput(
-                f"{file.name}: no column {', '.join(sorted(missing))}; a table of class matches "
-                "has sound_class and object"
-            )
-        table: dict[str, list[str]] = {}
-        for row in rows:
-            table.setdefault(row["sound_class"], []).append(row["object"])
-        return cls(table, file.name)
-
-    def match(self, sound_class: str, detector_classes: Sequence[str]) -> list[Match]:
-        """Return the table's classes, as far as the detector knows them."""
-        spelling = {name.casefold(): name for name in reversed(detector_classes)}
-        return [
-            Match(spelling[name.casefold()], 1.0, f"table {self.source}")
-            for name in self.table.get(sound_class.casefold(), ())
-            if name.casefold() in spelling
-        ]
-
-    def settings(self) -> dict[str, Any]:
-        """Return the table's name and checksum."""
-        content = repr(sorted(self.table.items())).encode()
-        return {"table": self.source, "sha256": hashlib.sha256(content).hexdigest()}
-
-
-class NameMatcher:
-    """Matches by the words that the two names share.
-
-    Commas separate synonyms ("playing violin, fiddle"), of which the best counts. Words in
-    brackets and words of sound ("siren") are context, words of action end in *-ing* and count
-    only where the detector's class has them too ("sewing machine"), and a plural is its singular.
-    The similarity is Tversky's index of the two sets of words, see :func:`similarity`.
-    """
-
-    def match(self, sound_class: str, detector_classes: Sequence[str]) -> list[Match]:
-        """Return the classes that share a word, most similar first."""
-        sounds = synonyms(sound_class)
-        matches = []
-        for name in detector_classes:
-            value, shared = max(
-                (similarity(sound, thing), sorted(sound & thing))
-                for sound in sounds
-                for thing in synonyms(name)
-            )
-            if value > 0:
-                words = ", ".join(shared)
-                matches.append(Match(name, value, f"names share {words}"))
-        return sorted(matches, key=lambda match: -match.similarity)  # stable
-
-    def settings(self) -> dict[str, Any]:
-        """Return the rule's version: a change of the rule changes matches."""
-        return {"names": 1}
+MATCHERS = ("auto", "table", "word2vec", "names")
+SAMPLE_TABLE = "sample_world.csv"
 
 
 class FirstMatcher:
@@ -136,94 +54,109 @@ class FirstMatcher:
         self.matchers = tuple(matchers)
 
     def match(self, sound_class: str, detector_classes: Sequence[str]) -> list[Match]:
-        """Return the matches of the first matcher that has any."""
+        """Return the matches of the first matcher that decides, none included."""
         for matcher in self.matchers:
-            if matches := matcher.match(sound_class, detector_classes):
-                return matches
+            if matcher.decides(sound_class, detector_classes):
+                return matcher.match(sound_class, detector_classes)
         return []
+
+    def decides(self, sound_class: str, detector_classes: Sequence[str]) -> bool:
+        """Whether one of them decides."""
+        return any(matcher.decides(sound_class, detector_classes) for matcher in self.matchers)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of all, in order."""
         return {"first_of": [matcher.settings() for matcher in self.matchers]}
 
 
-# Words that say what is heard, or how, and never what is seen.
-HEARD = ("siren", "sound", "noise", "voice", "song", "speech", "singing", "music")
-FUNCTION_WORDS = ("a", "an", "and", "by", "in", "of", "on", "or", "the", "to", "with")
-CONTEXT = frozenset((*HEARD, *FUNCTION_WORDS))
+class Word2vecMatcher:
+    """Word vectors that are read, or downloaded, when a match is first asked for.
 
-# Plurals that no ending gives away.
-SINGULARS = {
-    "people": "person",
-    "men": "man",
-    "women": "woman",
-    "children": "child",
-    "mice": "mouse",
-    "geese": "goose",
-    "wolves": "wolf",
-    "calves": "calf",
-    "knives": "knife",
-    "buses": "bus",
-}
-
-# Tversky's weights. A word that only the detector's class has means another thing ("Hot dog",
-# "Fire hydrant"); one that only the sound class has narrows it down ("snare drum").
-ONLY_DETECTOR = 2.0
-ONLY_SOUND = 0.5
-
-_WORD = re.compile(r"[^\W\d_]+")
-_BRACKETS = re.compile(r"\([^)]*\)")
-
-
-def singular(word: str) -> str:
-    """Return the singular of an English noun in lower case; other words come back as they are."""
-    if word in SINGULARS:
-        return SINGULARS[word]
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
-
-
-def synonyms(name: str) -> list[frozenset[str]]:
-    """Return the sets of words of a class name, one for each synonym; at least one set.
-
-    Context is dropped unless nothing else is left: the class "Siren" is a siren.
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of vectors; a word that the first lacks is looked for in the next. None: the default
+        vectors.
+    threshold : float
+        Classes that are less similar are no match.
     """
-    sets = []
-    for phrase in name.casefold().split(","):
-        words = {singular(word) for word in _WORD.findall(_BRACKETS.sub(" ", phrase))}
-        sets.append(frozenset(words - CONTEXT or words))
-    return sets
+
+    def __init__(self, paths: Sequence[Path] = (), threshold: float = SIMILARITY_THRESHOLD) -> None:
+        self.paths = tuple(paths)
+        self.threshold = threshold
+        self._matcher: Matcher | None = None
+        for path in self.paths:  # now, and not when the first detector class is unknown
+            check_vectors(path)
+
+    def match(self, sound_class: str, detector_classes: Sequence[str]) -> list[Match]:
+        """Return the classes of the same meaning, most similar first."""
+        return self._loaded().match(sound_class, detector_classes)
+
+    def decides(self, sound_class: str, detector_classes: Sequence[str]) -> bool:
+        """Vectors have the last word."""
+        return True
+
+    def settings(self) -> dict[str, Any]:
+        """Return the rule, the threshold and the vectors, which need not be read for it."""
+        return {
+            "word2vec": RULE_VERSION,
+            "threshold": self.threshold,
+            "vectors": [path.name for path in self.paths] or [DEFAULT_VECTORS],
+            "sha256": [sha256_of(path) for path in self.paths],
+        }
+
+    def _loaded(self) -> Matcher:
+        if self._matcher is None:
+            vectors = read_vectors(self.paths or (download_default_vectors(),))
+            self._matcher = WordVectorMatcher(vectors, self.threshold)
+        return self._matcher
 
 
-def similarity(sound: frozenset[str], thing: frozenset[str]) -> float:
-    """Return Tversky's index of two sets of words, 0..1; 1 where they are the same.
+def load_matcher(
+    name: str,
+    *,
+    vectors: Sequence[Path] = (),
+    overrides: Path | None = None,
+    threshold: float = SIMILARITY_THRESHOLD,
+) -> Matcher:
+    """Return a matcher by name.
 
-    shared / (shared + 2 x only the detector's + 0.5 x only the sound's), words of action (-ing)
-    that only the sound has left out.
+    Parameters
+    ----------
+    name : str
+        ``table``: the shipped tables; ``word2vec``: word vectors; ``names``: the words of the
+        names; ``auto``: the tables, for what they do not know word vectors if some are given or
+        the default ones are on this machine, else the names.
+    vectors : sequence of Path
+        Files of word vectors, for ``auto`` and ``word2vec``.
+    overrides : Path, optional
+        A table of the user's, asked before everything else.
+    threshold : float
+        Of the word vectors.
     """
-    shared = len(sound & thing)
-    if not shared:
-        return 0.0
-    only_sound = sum(not word.endswith("ing") for word in sound - thing)
-    return shared / (shared + ONLY_DETECTOR * len(thing - sound) + ONLY_SOUND * only_sound)
-
-
-MATCHERS = ("auto", "table", "names")
-SAMPLE_TABLE = "sample_world.csv"
-
-
-def load_matcher(name: str) -> Matcher:
-    """Return a matcher by name: ``table``, ``names``, or ``auto`` (the table, else the names)."""
-    from vggss_tools.resources import resource
-
-    if name == "names":
-        return NameMatcher()
     if name not in MATCHERS:
         raise VggssError(f"matcher {name!r}: unknown; choose one of: {', '.join(MATCHERS)}")
-    table = TableMatcher.read(resource(SAMPLE_TABLE))
-    return table if name == "table" else FirstMatcher((table, NameMatcher()))
+    matchers: list[Matcher] = []
+    if overrides is not None:
+        matchers.append(TableMatcher.read(overrides, source="override"))
+    if name in ("auto", "table"):
+        matchers += _shipped_tables()
+    if name == "word2vec" or (name == "auto" and (vectors or _default_vectors_are_here())):
+        matchers.append(Word2vecMatcher(vectors, threshold))
+    elif name in ("auto", "names"):
+        matchers.append(NameMatcher())
+    return matchers[0] if len(matchers) == 1 else FirstMatcher(matchers)
+
+
+def _shipped_tables() -> tuple[Matcher, Matcher]:
+    from vggss_tools.resources import resource
+
+    sample = TableMatcher.read(resource(SAMPLE_TABLE))
+    objects = {found.name for matches in sample.table.values() for found in matches}
+    return TableMatcher(sample.table, SAMPLE_TABLE, objects), ReviewedTable()
+
+
+def _default_vectors_are_here() -> bool:
+    from importlib.util import find_spec
+
+    return cached_default_vectors() is not None and find_spec("gensim") is not None

@@ -21,6 +21,15 @@ from vggss_tools.propose.matching import SIMILARITY_THRESHOLD, Match, Matcher
 
 DETECTIONS_SCHEMA = "vggss-detections/1"
 
+COLUMNS = (
+    "clip_id", "xmin", "ymin", "xmax", "ymax", "score", "detector_class", "sound_class",
+    "similarity", "detector", "kept", "reason",
+)  # fmt: skip
+KEPT = "kept"
+REGION = "region over"  # begins the reason of a box that no detector drew
+# Matches that a person has looked at stand, whatever their similarity.
+REVIEWED = ("table", "override")
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -37,6 +46,13 @@ class Proposal:
         candidate for what sounds.
     similarity : float or None
         Similarity of the match, 0..1.
+    detector : str
+        Name of the detector; "" if it is not known.
+    kept : bool
+        Whether it was chosen as one of the clip's boxes. Without a word on it a candidate is: so
+        were those of tables that have no such column.
+    reason : str
+        Why it was chosen or not.
     """
 
     clip_id: str
@@ -45,11 +61,26 @@ class Proposal:
     score: float
     sound_class: str | None = None
     similarity: float | None = None
+    detector: str = ""
+    kept: bool = None  # type: ignore[assignment]  # settled below
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kept is None:
+            object.__setattr__(self, "kept", self.sound_class is not None)
 
     @property
     def is_candidate(self) -> bool:
         """Whether the object may be what sounds."""
         return self.sound_class is not None
+
+    @property
+    def is_region(self) -> bool:
+        """Whether it is a box over several detections, which know the label, and not one itself.
+
+        A baseline that is to be blind to the sound must leave it out.
+        """
+        return self.reason.startswith(REGION)
 
 
 def write_detections(
@@ -94,8 +125,12 @@ def match_detections(
     label: str,
     detections: Iterable[Detection],
     matches: Mapping[str, Match],
+    detector: str = "",
 ) -> list[Proposal]:
-    """Make every detection a proposal; those of a matched class become candidates for ``label``."""
+    """Make every detection a proposal; those of a matched class become candidates for ``label``.
+
+    Nothing is chosen yet: see :func:`vggss_tools.propose.choosing.choose_boxes`.
+    """
     proposals = []
     for d in detections:
         match = matches.get(d.label)
@@ -107,6 +142,7 @@ def match_detections(
                 score=d.score,
                 sound_class=label if match else None,
                 similarity=match.similarity if match else None,
+                detector=detector,
             )
         )
     return proposals
@@ -118,11 +154,14 @@ def usable_matches(
     classes: Sequence[str],
     threshold: float = SIMILARITY_THRESHOLD,
 ) -> dict[str, Match]:
-    """Return the matches of a sound class with ``similarity >= threshold``, by detector class."""
+    """Return the matches of a sound class with ``similarity >= threshold``, by detector class.
+
+    The threshold is for what was computed; a row of a table is its own decision.
+    """
     return {
         match.detector_class: match
         for match in matcher.match(label, classes)
-        if match.similarity >= threshold
+        if match.similarity >= threshold or match.source in REVIEWED
     }
 
 
@@ -130,26 +169,29 @@ def write_proposals(path: Path, proposals: Sequence[Proposal]) -> bool:
     """Write the table atomically, in the given order; False if it already holds just that.
 
     Columns: ``clip_id`` (string), ``xmin, ymin, xmax, ymax`` (float64, fractions of the frame),
-    ``detector_class`` (string), ``score`` (float64), ``sound_class`` (string or null),
-    ``similarity`` (float64 or null).
+    ``score`` (float64), ``detector_class`` (string), ``sound_class`` (string or null),
+    ``similarity`` (float64 or null), ``detector`` (string), ``kept`` (bool), ``reason`` (string).
     """
+    import pyarrow as pa
+
+    kinds = {"score": pa.float64(), "similarity": pa.float64(), "kept": pa.bool_()}
+    columns: dict[str, pa.Array] = {}
+    for name in COLUMNS:
+        if name in ("xmin", "ymin", "xmax", "ymax"):
+            columns[name] = pa.array([getattr(p.box, name) for p in proposals], pa.float64())
+        else:
+            kind = kinds.get(name, pa.string())
+            columns[name] = pa.array([getattr(p, name) for p in proposals], kind)
+    return write_table(path, pa.table(columns))
+
+
+def write_table(path: Path, table: Any) -> bool:
+    """Write an Arrow table as Parquet, atomically; False if the file already holds just that."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, pa.Array] = {
-        "clip_id": pa.array([p.clip_id for p in proposals], pa.string())
-    }
-    for axis in ("xmin", "ymin", "xmax", "ymax"):
-        columns[axis] = pa.array([getattr(p.box, axis) for p in proposals], pa.float64())
-    for name, kind in (
-        ("detector_class", pa.string()),
-        ("score", pa.float64()),
-        ("sound_class", pa.string()),
-        ("similarity", pa.float64()),
-    ):
-        columns[name] = pa.array([getattr(p, name) for p in proposals], kind)
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
+    pq.write_table(table, sink)
     content = sink.getvalue().to_pybytes()
     if path.is_file() and path.read_bytes() == content:
         return False
@@ -160,6 +202,8 @@ def write_proposals(path: Path, proposals: Sequence[Proposal]) -> bool:
 
 def read_proposals(path: Path | str) -> list[Proposal]:
     """Read a table of proposals, in its own order.
+
+    ``detector``, ``kept`` and ``reason`` may be missing, as in tables of earlier versions.
 
     Raises
     ------
@@ -196,6 +240,9 @@ def read_proposals(path: Path | str) -> list[Proposal]:
                     score=float(row["score"]),
                     sound_class=row["sound_class"],
                     similarity=row["similarity"],
+                    detector=row.get("detector") or "",
+                    kept=row.get("kept"),
+                    reason=row.get("reason") or "",
                 )
             )
         except KeyError as error:

@@ -301,9 +301,9 @@ class _Artist:
 
     def _proposed(self, sample: Sample) -> Iterator[Rectangle]:
         found = self.sources.proposals.get(sample.image_id, ())
-        others = (p.box.as_list() for p in found if not p.sound_class)
+        others = (p.box.as_list() for p in found if not p.kept and not p.is_region)
         yield from _rectangles(others, "other", "detected")
-        candidates = (p.box.as_list() for p in found if p.sound_class)
+        candidates = (p.box.as_list() for p in found if p.kept)
         yield from _rectangles(candidates, "candidate", f"proposed: {sample.label}")
 
     def _scores(self, name: str) -> dict[str, tuple[float | None, ...]]:
