@@ -19,6 +19,7 @@ HOMES = {
     "jinja2": {"report"},
     "yaml": {"pipeline.py", "evaluate", "annotate", "propose", "classes.py"},
     "gensim": {"propose"},
+    "torchmetrics": {"models"},
     "fiftyone": {"propose"},
     "sqlite3": {"ledger.py"},
     "av": {"media"},

@@ -24,7 +24,6 @@ from vggss_tools.evaluate import metrics
 from vggss_tools.evaluate.breakdown import AREA_BUCKETS, area_bucket
 from vggss_tools.evaluate.masks import GRID, pixel_edges
 from vggss_tools.evaluate.protocols import (
-    NORMALISERS,
     PROTOCOLS,
     Normalise,
     Protocol,
@@ -303,9 +302,7 @@ class Scorer:
                 elif protocol.normalise in ranked:
                     values = ranked[protocol.normalise]
                 else:
-                    values = RankedMap(
-                        NORMALISERS[protocol.normalise](resized), ranked[Normalise.NONE]
-                    )
+                    values = ranked[Normalise.NONE].normalised(protocol.normalise)
                     ranked[protocol.normalise] = values
                 row[self._columns.cious[protocol.name]] = _cious(protocol, values, truth)
         if self._columns.ranks:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vggss_tools.evaluate import metrics
 from vggss_tools.evaluate.masks import GRID
 from vggss_tools.evaluate.resizing import Resize, resize_map
 
@@ -61,17 +62,39 @@ class Normalise(StrEnum):
 TAU = 0.03
 
 
-def _min_max_keep(maps: Map) -> Map:
-    low, high = maps.min(), maps.max()
-    return maps if high - low == 0 else (maps - low) / (high - low)
+def _min_max(maps: Map, low: Any, high: Any) -> Map:
+    scaled = maps - low
+    if high > low:
+        scaled /= high - low
+    return scaled
 
 
-def _cosine(maps: Map) -> Map:
-    low, high = -1.0 / TAU, 1.0 / TAU
-    return (maps - low) / (high - low)
+def _min_max_keep(maps: Map, low: Any, high: Any) -> Map:
+    return maps if high == low else _min_max(maps, low, high)
 
 
-def _sigmoid(maps: Map) -> Map:
+def _min_max_released(maps: Map, low: Any, high: Any) -> Map:
+    # See metrics.min_max_released.
+    if high == low:
+        return 1 + maps
+    scaled = high - maps
+    scaled /= high - low
+    return np.subtract(1, scaled, out=scaled)
+
+
+def _cosine(maps: Map, low: Any = None, high: Any = None) -> Map:
+    least, most = -1.0 / TAU, 1.0 / TAU
+    scaled = maps - least
+    scaled /= most - least
+    return scaled
+
+
+def _cosine_min_max(maps: Map, low: Any, high: Any) -> Map:
+    # Both steps keep the order: the ends of the range are where they were.
+    return _min_max_keep(_cosine(maps), _cosine(low), _cosine(high))
+
+
+def _sigmoid(maps: Map, low: Any, high: Any) -> Map:
     # In place: fresh pages would cost more than the arithmetic.
     values = np.negative(maps)
     with np.errstate(over="ignore"):
@@ -80,38 +103,83 @@ def _sigmoid(maps: Map) -> Map:
     return np.divide(1, values, out=values)
 
 
-NORMALISERS: dict[Normalise, Callable[[Map], Map]] = {
-    Normalise.NONE: lambda maps: maps,
-    Normalise.MIN_MAX: metrics.min_max,
+# Each takes a map, or some values of it, and the map's minimum and maximum (float32).
+_NORMALISERS: dict[Normalise, Callable[[Map, Any, Any], Map]] = {
+    Normalise.NONE: lambda maps, low, high: maps,
+    Normalise.MIN_MAX: _min_max,
     Normalise.MIN_MAX_KEEP: _min_max_keep,
-    Normalise.MIN_MAX_RELEASED: metrics.min_max_released,
+    Normalise.MIN_MAX_RELEASED: _min_max_released,
     Normalise.COSINE: _cosine,
-    Normalise.COSINE_MIN_MAX: lambda maps: _min_max_keep(_cosine(maps)),
-    Normalise.ACTIVATION: lambda maps: maps / 2.5,
+    Normalise.COSINE_MIN_MAX: _cosine_min_max,
+    Normalise.ACTIVATION: lambda maps, low, high: maps / 2.5,
     Normalise.SIGMOID: _sigmoid,
 }
+
+
+def normalise_map(maps: Map, rule: Normalise) -> Map:
+    """Scale one map."""
+    return RankedMap(maps).normalised(rule).values
+
 
 # Normalisations that take a map's values for what they are, not for their order or range.
 ABSOLUTE = {Normalise.NONE, Normalise.COSINE, Normalise.ACTIVATION, Normalise.SIGMOID}
 
 
-class RankedMap:
-    """A map (224, 224) and its order statistics, each found once.
+# All bits of a float but its sign.
+_MAGNITUDE = np.int32(0x7FFFFFFF)
 
-    Parameters
-    ----------
-    values : the map
-    order_of : RankedMap, optional
-        A map that has the pixels in the same order, such as this one before it was normalised;
-        its ranks are taken over.
+
+def _turn(bits: Any) -> Any:
+    """Turn the order of negative floats' bits, so that all are in order; and back again."""
+    turned = bits >> 31
+    turned &= _MAGNITUDE
+    turned ^= bits
+    return turned
+
+
+class RankedMap:
+    """A map (224, 224), its range and its order statistics, each found once.
+
+    Values are float32, and finite.
     """
 
-    def __init__(self, values: Map, order_of: RankedMap | None = None) -> None:
-        self.values = values
-        self._same_order = order_of
-        self._parted: Map | None = None
+    def __init__(self, values: Map) -> None:
+        self._values = np.ascontiguousarray(values, dtype=np.float32)
+        self._parted: NDArray[np.int32] | None = None
         self._sorted: Map | None = None
         self._orders: dict[int, Any] = {}
+
+    @property
+    def values(self) -> Map:
+        """The map."""
+        return self._values
+
+    @cached_property
+    def _ends(self) -> tuple[Any, Any, tuple[int, int]]:
+        low, high, _, place = cv2.minMaxLoc(self._values)  # all in one pass
+        return np.float32(low), np.float32(high), place
+
+    @property
+    def low(self) -> Any:
+        """The minimum."""
+        return self._ends[0]
+
+    @property
+    def high(self) -> Any:
+        """The maximum."""
+        return self._ends[1]
+
+    def peak(self) -> tuple[int, int] | Mask:
+        """Return the column and row of the maximum; where several pixels attain it, all as a mask.
+
+        A constant map has the mask of the whole frame.
+        """
+        mask = self.values == self.high
+        return self._ends[2] if np.count_nonzero(mask) == 1 else mask
+
+    def normalised(self, rule: Normalise) -> RankedMap:
+        """Return the map scaled by a rule; its order statistics are this map's, scaled."""
+        return self if rule is Normalise.NONE else _NormalisedMap(self, rule)
 
     def sort(self) -> None:
         """Prepare for many ranks."""
@@ -126,27 +194,105 @@ class RankedMap:
         return self._orders[rank]
 
     def _find(self, rank: int) -> Any:
-        if self._same_order is not None:
-            # Any pixel of that rank there has it here.
-            other = self._same_order
-            return self.values.flat[int((other.values == other.order(rank)).argmax())]
-        # Most protocols ask for the middle; what is on either side of it is then known.
+        # Whole numbers in the order of the floats are parted in half of the time.
         if self._parted is None:
-            self._parted = self.values.flatten()
+            self._parted = self._keys()
+            # Most protocols ask for the middle; what is on either side of it is then known.
             self._parted.partition(HALF)
         if rank == HALF:
-            return self._parted[HALF]
+            return self._float_of(self._parted[HALF])
         if rank == HALF - 1:
-            return self._parted[:HALF].max()
-        side, place = (
-            (self._parted[:HALF], rank) if rank < HALF else (self._parted[HALF:], rank - HALF)
-        )
+            return self._float_of(self._parted[:HALF].max())
+        if rank < HALF:
+            side, place = self._parted[:HALF], rank
+        else:
+            side, place = self._parted[HALF + 1 :], rank - HALF - 1
         side.partition(place)
-        return side[place]
+        return self._float_of(side[place])
+
+    def before(self, rank: int) -> Any:
+        """Return the value that stands before the ``rank``-th in order, None before the first."""
+        return self.order(rank - 1) if rank else None
+
+    def after(self, rank: int) -> Any:
+        """Return the value that stands after the ``rank``-th in order, None after the last."""
+        if rank == HALF and self._parted is not None:
+            return self._float_of(self._parted[HALF + 1 :].min())
+        return self.order(rank + 1) if rank + 1 < PIXELS else None
+
+    def above(self, rank: int) -> Mask:
+        """Return where the value is above the ``rank``-th."""
+        return np.asarray(self.values > self.order(rank))
+
+    def at_least(self, rank: int) -> Mask:
+        """Return where the value is the ``rank``-th or above it."""
+        return np.asarray(self.values >= self.order(rank))
+
+    def _keys(self) -> NDArray[np.int32]:
+        """Return whole numbers in the order of the values: their bits, turned where negative."""
+        bits = self._values.reshape(-1).view(np.int32)
+        # Of a minus zero the bits are the lowest number: in order among what is not negative.
+        self._turned = bool(self.low < 0)
+        return _turn(bits) if self._turned else bits.copy()
+
+    def _float_of(self, key: Any) -> Any:
+        return (_turn(key) if self._turned else key).view(np.float32)
+
+    def tied_at_minimum(self) -> bool:
+        """Whether more than half of the pixels share the minimum."""
+        if HALF in self._orders:
+            return bool(self._orders[HALF] == self.low)
+        return bool(2 * np.count_nonzero(self.values == self.low) > PIXELS)
 
     def median(self) -> Any:
         """Return the mean of the two middle values, as ``np.median`` does."""
         return (self.order(HALF - 1) + self.order(HALF)) / 2
+
+
+class _NormalisedMap(RankedMap):
+    """Another map scaled by a rule that keeps the order of its values."""
+
+    def __init__(self, raw: RankedMap, rule: Normalise) -> None:
+        self._raw, self._normalise = raw, _NORMALISERS[rule]
+        self._sorted = None
+        self._orders = {}
+
+    @cached_property
+    def values(self) -> Map:  # type: ignore[override]  # made when it is first needed
+        return self._normalise(self._raw.values, self._raw.low, self._raw.high)
+
+    @property
+    def low(self) -> Any:
+        return self._scaled(self._raw.low)[0]
+
+    @property
+    def high(self) -> Any:
+        return self._scaled(self._raw.high)[0]
+
+    def _find(self, rank: int) -> Any:
+        return self._scaled(self._raw.order(rank))[0]
+
+    def above(self, rank: int) -> Mask:
+        at, after = self._raw.order(rank), self._raw.after(rank)
+        # Scaling may round two values to one; where it parts these, the order is that of the map.
+        if after is not None:
+            scaled = self._scaled(at, after)
+            self._orders[rank] = scaled[0]
+            if scaled[1] > scaled[0]:
+                return np.asarray(self._raw.values > at)
+        return super().above(rank)
+
+    def at_least(self, rank: int) -> Mask:
+        at, before = self._raw.order(rank), self._raw.before(rank)
+        if before is not None:
+            scaled = self._scaled(at, before)
+            self._orders[rank] = scaled[0]
+            if scaled[1] < scaled[0]:
+                return np.asarray(self._raw.values >= at)
+        return super().at_least(rank)
+
+    def _scaled(self, *values: Any) -> Any:
+        return self._normalise(np.array(values), self._raw.low, self._raw.high)
 
 
 # ---------------------------------------------------------------------------- threshold rules
@@ -186,13 +332,13 @@ class RankThreshold:
 
     def predict(self, ranked: RankedMap, truth_area: int) -> Mask:
         """Return the predicted mask of one normalised map (224, 224)."""
-        threshold = ranked.order(self.rank)
         if self.inclusive:
-            return np.asarray(ranked.values >= threshold)
+            return ranked.at_least(self.rank)
+        mask = ranked.above(self.rank)
         # Whatever is at least 1 is above a threshold below 1 as well.
-        if self.ones_too and threshold >= 1:
+        if self.ones_too and ranked.order(self.rank) >= 1:
             return ranked.values >= 1
-        return np.asarray(ranked.values > threshold)
+        return mask
 
     def pixels(self, area: int) -> int:
         """Return how many pixels a map without ties predicts.
@@ -245,7 +391,7 @@ class TruthSizeThreshold:
         rank = self.rank(truth_area)
         if rank < 0:
             return np.ones(ranked.values.shape, dtype=np.bool_)
-        return np.asarray(ranked.values > ranked.order(rank))
+        return ranked.above(rank)
 
     def pixels(self, area: int) -> int:
         """Return how many pixels a map without ties predicts for a truth of ``area``."""
@@ -380,14 +526,14 @@ class Protocol:
 
     def predict_resized(self, resized: Map, truth_area: int = HALF) -> Mask:
         """Return the predicted mask of a map that is resized already."""
-        return self.threshold.predict(RankedMap(NORMALISERS[self.normalise](resized)), truth_area)
+        return self.threshold.predict(RankedMap(resized).normalised(self.normalise), truth_area)
 
     def predict_sweep(self, raw: NDArray[Any], vgg_ss: bool = True) -> list[Mask]:
         """Return the predicted masks at every threshold of a sweep; one for any other rule."""
         if not isinstance(self.threshold, SweepThreshold):
             return [self.predict(raw, vgg_ss=vgg_ss)]
         resized = resize_map(raw, self.for_set(vgg_ss).resize)
-        normalised = NORMALISERS[self.normalise](resized)
+        normalised = normalise_map(resized, self.normalise)
         return [normalised >= t for t in self.threshold.thresholds]
 
     def guided(self, raw: NDArray[Any], prior: NDArray[Any], alpha: float) -> Map:
@@ -407,10 +553,10 @@ class Protocol:
         if own is Normalise.COSINE_MIN_MAX:  # its source mixes before the min-max
             own = Normalise.COSINE
         other = self.object_normalise or (Normalise.MIN_MAX_KEEP if own in ABSOLUTE else own)
-        mixed = NORMALISERS[own](ours) * alpha + NORMALISERS[other](theirs) * (1 - alpha)
+        mixed = normalise_map(ours, own) * alpha + normalise_map(theirs, other) * (1 - alpha)
         if self.absolute and self.normalise is not Normalise.NONE:
             return mixed.astype(np.float32, copy=False)
-        return _min_max_keep(mixed.astype(np.float32, copy=False))
+        return normalise_map(mixed.astype(np.float32, copy=False), Normalise.MIN_MAX_KEEP)
 
 
 OPENCV_VGGSS = "OpenCV on VGG-SS, torch bilinear (corners aligned) on other sets"

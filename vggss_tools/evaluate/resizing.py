@@ -9,6 +9,8 @@ apart exactly as they do there, and a threshold that falls among them falls on t
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from vggss_tools.evaluate.masks import GRID
 
 Map = NDArray[np.float32]
+Wide = NDArray[np.float64]
 
 
 class Resize(StrEnum):
@@ -56,8 +59,8 @@ def resize_map(
         cv2.resize(single, (GRID, GRID), dst=resized, interpolation=_OPENCV[rule])
     else:
         height, width = single.shape
-        across = _interpolate(single.T, *_taps(rule, width), np.empty((GRID, height), np.float32))
-        _interpolate(across.T, *_taps(rule, height), resized)
+        across = _interpolate(single.T, _taps(rule, width), np.empty((GRID, height), np.float32))
+        _interpolate(across.T, _taps(rule, height), resized)
     return resized
 
 
@@ -65,43 +68,63 @@ class _Scratch(threading.local):
     """Memory that is used again, a piece a thread: fresh pages cost more than the arithmetic."""
 
     def __init__(self) -> None:
-        self.product = np.empty(GRID * GRID, dtype=np.float64)
+        self._pieces = np.empty((2, GRID * GRID))
 
-    def like(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+    def like(self, shape: tuple[int, int]) -> tuple[Wide, Wide]:
+        """Return two float64 arrays of a shape."""
         size = shape[0] * shape[1]
-        if self.product.size < size:
-            self.product = np.empty(size, dtype=np.float64)
-        return self.product[:size].reshape(shape)
+        if self._pieces.shape[1] < size:
+            self._pieces = np.empty((2, size))
+        one, other = self._pieces[:, :size]
+        return one.reshape(shape), other.reshape(shape)
 
 
 _scratch = _Scratch()
 
 
-def _interpolate(values: Map, sources: NDArray[np.intp], weights: Map, out: Map) -> Map:
+@dataclass(frozen=True)
+class _Tap:
+    """What one source pixel gives to each pixel of the grid.
+
+    Attributes
+    ----------
+    source : which it is, (224,)
+    weight : float32 array (224, 1)
+    wide : float64 array (224, 224), the weights again, as wide as a whole map
+        As long as the rows that they are multiplied with: twice as fast as one weight a row.
+    """
+
+    source: NDArray[np.intp]
+    weight: Map
+    wide: Wide
+
+
+def _interpolate(values: Map, taps: Sequence[_Tap], out: Map) -> Map:
     """Interpolate rows (n, m) to ``out`` (224, m).
 
-    torch adds up in float32, with a fused multiply-add for every product but the second tap's,
-    which comes first. In float64 the product of two float32 is exact, so that the sum, rounded to
-    float32, is the fused one.
+    torch adds up in float32, with a fused multiply-add for every product but the first. In float64
+    the product of two float32 is exact, so that the sum, rounded to float32, is the fused one.
     """
     single = np.ascontiguousarray(values)
-    wide = single.astype(np.float64)
-    np.take(single, sources[1], axis=0, out=out, mode="clip")
-    out *= weights[1][:, None]
-    product = _scratch.like((GRID, single.shape[1]))
-    for tap in (0, *range(2, len(sources))):
-        np.take(wide, sources[tap], axis=0, out=product, mode="clip")
-        product *= weights[tap][:, None]
-        product += out
+    doubled = single.astype(np.float64)
+    product, total = _scratch.like(out.shape)
+    first, *others = taps
+    np.take(single, first.source, axis=0, out=out, mode="clip")
+    out *= first.weight
+    for tap in others:
+        np.take(doubled, tap.source, axis=0, out=product, mode="clip")
+        product *= tap.wide[:, : out.shape[1]] if out.shape[1] <= GRID else tap.wide[:, :1]
+        total[...] = out
+        product += total
         out[...] = product
     return out
 
 
-@lru_cache(maxsize=64)
-def _taps(rule: Resize, size: int) -> tuple[NDArray[np.intp], Map]:
-    """Return the source pixels of each pixel of the grid and their weights, (2 or 4, 224) each.
+@lru_cache(maxsize=16)
+def _taps(rule: Resize, size: int) -> tuple[_Tap, ...]:
+    """Return the source pixels of each pixel of the grid, in torch's order of addition.
 
-    In float32 and in torch's order of operations.
+    Weights in float32 and by torch's operations.
     """
     one, half = np.float32(1), np.float32(0.5)
     pixels = np.arange(GRID, dtype=np.float32)
@@ -113,16 +136,22 @@ def _taps(rule: Resize, size: int) -> tuple[NDArray[np.intp], Map]:
     after = np.clip(place - first.astype(np.float32), 0, 1)
     before = one - after
     if rule is Resize.TORCH_BILINEAR_CORNERS:
-        weights = {0: before, 1: after}
+        weights = {1: after, 0: before}
     else:
         weights = {
-            -1: _far(after + one),
             0: _near(after),
+            -1: _far(after + one),
             1: _near(before),
             2: _far(before + one),
         }
-    sources = np.stack([np.clip(first + step, 0, size - 1) for step in weights])
-    return sources, np.stack(list(weights.values()))
+    return tuple(
+        _Tap(
+            np.clip(first + step, 0, size - 1),
+            weight[:, None],
+            np.repeat(weight[:, None].astype(np.float64), GRID, axis=1),
+        )
+        for step, weight in weights.items()
+    )
 
 
 # Keys' cubic kernel with a = -0.75, as torch and OpenCV have it, within a pixel and beyond.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,6 @@ from vggss_tools.evaluate.extended import map_confidence
 from vggss_tools.evaluate.masks import GRID
 from vggss_tools.evaluate.predictions import Predictions
 from vggss_tools.evaluate.protocols import (
-    NORMALISERS,
     PAPER,
     Normalise,
     Protocol,
@@ -188,7 +188,7 @@ def score_maps(
         truth = Truth(test_set, i)
         scores.areas[i], totals[i] = truth.area, truth.total
         scores.scored[i] = True
-        low, high = raw.min(), raw.max()
+        low, high, _, _ = cv2.minMaxLoc(raw)  # in a quarter of NumPy's time
         scores.constant[i] = low == high
         for p in own:
             if p.name in scores.outside:
@@ -199,10 +199,9 @@ def score_maps(
                 top = map_confidence(resize_map(raw, CONFIDENCE_RESIZE))
             scores.confidence[i] = top if given is None else given[row]
         for resize, resized in in_size.items():
-            if resize in scores.tied:
-                scores.tied[resize][i] = metrics.tied_at_minimum(resized)
+            plain = RankedMap(resized)
             if resize is RANK_RESIZE:
-                scores.hits[i] = metrics.peak_inside(resized, truth.mask)
+                scores.hits[i] = truth.has_peak(plain.peak())
                 if scores.dependence is not None:
                     scores.dependence.own(i, resized, raw)
                 if rank_pixels:
@@ -213,17 +212,15 @@ def score_maps(
                     scores.ranked["iou_at_half"][i] = metrics.ciou_of_counts(
                         hit, truth.total, false
                     )
-            if ogl is not None:
-                continue
-            ranked = {Normalise.NONE: RankedMap(resized)}
-            for rule, count in counts.items():
+            ranked = {Normalise.NONE: plain}
+            for rule, count in counts.items() if ogl is None else ():
                 if rule.resize is not resize:
                     continue
                 if rule.normalise not in ranked:
-                    ranked[rule.normalise] = RankedMap(
-                        NORMALISERS[rule.normalise](resized), ranked[Normalise.NONE]
-                    )
+                    ranked[rule.normalise] = plain.normalised(rule.normalise)
                 count.add(i, truth, ranked[rule.normalise], rule.threshold)
+            if resize in scores.tied:  # cheap now, if a rule has asked for the middle
+                scores.tied[resize][i] = plain.tied_at_minimum()
         if ogl is not None and prior is not None:
             for p in own:
                 mixed = RankedMap(p.guided(raw, prior, ogl))

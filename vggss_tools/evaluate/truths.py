@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,27 +30,55 @@ class Truth:
         Sum of the truth.
     """
 
-    __slots__ = ("_window", "area", "mask", "total", "weights")
-
     def __init__(self, test_set: TestSet, index: int) -> None:
-        truth = test_set.truth(index)
-        self.weights: Floats | None = None if truth.dtype == np.bool_ else truth
-        self.mask: Mask = truth if self.weights is None else truth > 0
-        self.area = int(np.count_nonzero(self.mask))
-        self.total = float(self.area if self.weights is None else truth.sum())
+        self._test_set, self._index = test_set, index
         edges = test_set.samples[index].edges
         # Nine of ten clips have one box; counting in it is several times as fast.
         self._window: tuple[slice, slice] | None = None
+        self.weights: Floats | None = None
         if len(edges) == 1:
             xmin, ymin, xmax, ymax = edges[0].tolist()
             self._window = slice(ymin, ymax), slice(xmin, xmax)
+            if test_set.consensus == 1:
+                self.area = max(xmax - xmin, 0) * max(ymax - ymin, 0)
+                self.total = float(self.area)
+                return
+        truth = test_set.truth(index)
+        self.weights = None if truth.dtype == np.bool_ else truth
+        self.mask = truth if self.weights is None else truth > 0
+        self.area = int(np.count_nonzero(self.mask))
+        self.total = float(self.area if self.weights is None else truth.sum())
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Where the truth is above 0."""
+        return self._test_set.truth(self._index)
+
+    def has_peak(self, peak: tuple[int, int] | Mask) -> bool:
+        """Whether a map's maximum lies in the truth; see ``metrics.peak_inside``.
+
+        Parameters
+        ----------
+        peak : column and row, or a mask where several pixels attain it
+        """
+        if not isinstance(peak, tuple):
+            pixels = np.count_nonzero(peak)
+            return bool(pixels < peak.size and 2 * self.pixels_inside(peak) > pixels)
+        column, row = peak
+        if self._window is None:
+            return bool(self.mask[row, column])
+        rows, columns = self._window
+        return rows.start <= row < rows.stop and columns.start <= column < columns.stop
+
+    def pixels_inside(self, mask: Mask) -> int:
+        """Return how many pixels of a mask belong to the truth."""
+        if self._window is not None:
+            return int(np.count_nonzero(mask[self._window]))
+        return int(np.count_nonzero(mask & self.mask))
 
     def count(self, predicted: Mask) -> tuple[float, float]:
         """Return how much truth a predicted mask hits, and how many pixels outside of it."""
-        if self._window is not None:
-            inside = np.count_nonzero(predicted[self._window])
-        else:
-            inside = np.count_nonzero(predicted & self.mask)
+        inside = self.pixels_inside(predicted)
         hit = inside if self.weights is None else self.weights[predicted].sum()
         return float(hit), float(np.count_nonzero(predicted) - inside)
 
