@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 from map_maker import make_entries
 
 from vggss_tools.annotate.vggss_json import write_vggss_json
 from vggss_tools.evaluate import metrics
+from vggss_tools.evaluate.leaderboard import place
 from vggss_tools.evaluate.masks import box_mask
 from vggss_tools.evaluate.predictions import write_predictions
 from vggss_tools.evaluate.protocols import EZVSL, LVS, PROTOCOLS
@@ -121,7 +124,7 @@ def test_a_subset_is_scored_and_named(folder: Path, invoke: Invoke) -> None:
     """A list of clips or a class narrows the test set down, and the result says so."""
     part = score(invoke, folder, "--subset", folder / "part.txt")["results"][0]
     assert part["n_total"] == 10
-    assert part["annotations"]["subset"] == ["part.txt"]
+    assert part["annotations"]["subset"] == ["file:part.txt"]
     assert set(part["per_clip"]) == set(IDS[:10])
     owls = score(invoke, folder, "--subset", "class:owl hooting")["results"][0]
     assert list(owls["by_class"]) == ["owl hooting"]
@@ -135,6 +138,114 @@ def test_a_subset_is_scored_and_named(folder: Path, invoke: Invoke) -> None:
     )
     assert wrong.exit_code != 0
     assert "nonsense" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "options"),
+    [
+        ("good.npz", ["--per-clip", "good.npz"]),
+        ("vggss.json", ["--json", "vggss.json"]),
+        ("train.txt", ["--train-list", "train.txt", "--missing", "train.txt"]),
+        ("part.txt", ["--subset", "part.txt", "--missing", "part.txt"]),
+        ("part.txt", ["--subset", "not:part.txt", "--missing", "./part.txt"]),
+        ("mine.yaml", ["--protocol", "mine.yaml", "--json", "mine.yaml"]),
+        ("silent.json", ["--json", "silent.json"]),
+        ("link.json", ["--json", "link.json"]),
+        ("out", ["--json", "out", "--per-clip", "out"]),
+    ],
+)
+def test_nothing_is_written_over_an_input_or_another_output(
+    folder: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, output: str, options: list[str]
+) -> None:
+    """One line names the file, and its bytes stay."""
+    monkeypatch.chdir(folder)
+    write_vggss_json(folder / "silent.json", ENTRIES)
+    (folder / "link.json").symlink_to("vggss.json")
+    (folder / "mine.yaml").write_text(
+        "name: mine\nresize: opencv-linear\nnormalise: min-max\n"
+        'threshold: {kind: sweep, thresholds: [0.2, 0.5]}\nsuccess: ">="\n'
+    )
+    path = folder / output
+    before = path.read_bytes() if path.exists() else None
+    refused = invoke(
+        "benchmark", "--predictions", "good.npz", "--annotations", "vggss.json", *options
+    )
+    assert refused.exit_code == 6, refused.output
+    assert output in refused.stderr
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_a_folder_of_maps_is_not_written_into(folder: Path, invoke: Invoke) -> None:
+    """Its index is an input; a result beside its maps is not."""
+    maps = folder / "maps"
+    maps.mkdir()
+    np.save(maps / "map-00000.npy", MAPS)
+    pq.write_table(pa.table({"clip_id": IDS}), maps / "index.parquet")
+    line = ["benchmark", "--predictions", maps, "--annotations", folder / "vggss.json"]
+    for _ in range(2):
+        assert invoke(*line, "--json", maps / "scores.json").exit_code == 0
+    refused = invoke(*line, "--per-clip", maps / "index.parquet")
+    assert refused.exit_code == 6
+    assert pq.read_table(maps / "index.parquet").column_names == ["clip_id"]
+
+
+def test_bare_errata_is_apply(folder: Path, invoke: Invoke) -> None:
+    """`--errata` alone, before another option too, leaves out what the errata name."""
+    for more in (["--errata"], ["--errata", "apply"]):
+        assert score(invoke, folder, *more)["results"][0]["annotations"]["errata"] == "applied"
+    kept = score(invoke, folder, "--errata", "keep", "--protocol", "vggss")["results"][0]
+    assert kept["annotations"]["errata"] == "kept"
+
+
+def test_options_of_a_model_are_refused_without_one(folder: Path, invoke: Invoke) -> None:
+    """What would do nothing is a usage error."""
+    line = ["benchmark", "--predictions", folder / "good.npz", "--annotations"]
+    for option in (
+        ["--twin", "online"],
+        ["--allow-partial"],
+        ["--object-weights", "x.pth"],
+        ["--device", "cpu"],
+    ):
+        refused = invoke(*line, folder / "vggss.json", *option)
+        assert refused.exit_code == 2
+        assert f"{option[0]} is about --model" in refused.stderr
+
+
+def test_a_sweep_of_ones_own_says_how_its_threshold_was_chosen(
+    folder: Path, invoke: Invoke
+) -> None:
+    """The warning goes with the kind of threshold, whatever the family."""
+    own = folder / "mine.yaml"
+    own.write_text(
+        "name: mine\nresize: opencv-linear\nnormalise: min-max\n"
+        'threshold: {kind: sweep, thresholds: [0.2, 0.5]}\nsuccess: ">="\n'
+    )
+    result = score(invoke, folder, "--protocol", own)["results"][0]
+    assert any("chosen on the test set" in warning for warning in result["warnings"])
+
+
+def test_constant_maps_are_not_counted_as_tied(folder: Path, invoke: Invoke) -> None:
+    """Each map is warned of once."""
+    maps = MAPS.copy()
+    maps[:3] = 0.5
+    maps[3, 4:] = maps[3].min()
+    write_predictions(folder / "odd.npz", IDS, maps)
+    warnings = score(invoke, folder, "--protocol", "lvs", of="odd.npz")["results"][0]["warnings"]
+    assert any(one.startswith("3 map(s) are constant") for one in warnings)
+    assert any(one.startswith("1 map(s) have more than half") for one in warnings)
+
+
+def test_pixels_for_fractions_are_refused(folder: Path, invoke: Invoke) -> None:
+    """Annotations of which no box covers a pixel are no test set."""
+    pixels = [
+        type(e)(e.file, e.label, tuple((10.0 + b[0], 20.0, 100.0, 200.0) for b in e.boxes))
+        for e in ENTRIES
+    ]
+    write_vggss_json(folder / "pixels.json", pixels)
+    line = ["benchmark", "--predictions", folder / "good.npz", "--annotations"]
+    refused = invoke(*line, folder / "pixels.json")
+    assert refused.exit_code == 6
+    assert "no box covers a pixel" in refused.stderr
 
 
 def test_missing_clips_bound_the_score(folder: Path, invoke: Invoke) -> None:
@@ -198,7 +309,8 @@ def test_runs_are_compared_clip_by_clip(folder: Path, invoke: Invoke) -> None:
         ({"per_clip": {IDS[0]: "x"}}, "'per_clip' is not as"),
         ({"per_clip": {IDS[0]: 7}}, "'per_clip' is not as"),
         ({"protocol": "sspl"}, "none of these is asked for"),
-        ({"ogl": 0.4}, "--ogl"),
+        ({"ogl": 0.4}, "scored with --ogl 0.4, here without --ogl"),
+        ({"rules": {"threshold": "another"}}, "its lvs is another rule (threshold another, here"),
     ],
 )
 def test_a_run_that_cannot_be_compared_is_refused(
@@ -212,6 +324,8 @@ def test_a_run_that_cannot_be_compared_is_refused(
             value[key] = new
         elif key == "sha256":
             result["annotations"]["sha256"] = new
+        elif key == "rules":
+            result["rules"] |= new
         else:
             result[key] = new
     other = folder / "other.json"
@@ -275,6 +389,34 @@ def test_negatives_add_detection_scores(folder: Path, invoke: Invoke) -> None:
     # Every negative is below every positive, so that none of them costs anything.
     assert found["extra"]["ap_exact"] == pytest.approx(own["ciou"])
     assert {"ap", "max_f1", "loc_acc"} <= set(found["extra"])
+
+
+@pytest.mark.parametrize("n_given", [0, 6])
+def test_negatives_without_a_map_are_missing(folder: Path, invoke: Invoke, n_given: int) -> None:
+    """They are warned of, listed and an exit 6; without any, AP and max-F1 are null."""
+    csv = folder / "negatives.csv"
+    pairs = [(IDS[i], IDS[i + 1]) for i in range(10)]
+    csv.write_text("video,audio,label\n" + "".join(f"{a},{b},non-sounding\n" for a, b in pairs))
+    images = [*IDS, *(a for a, _ in pairs[:n_given])]
+    write_predictions(
+        folder / "some.npz",
+        images,
+        np.concatenate([MAPS, RNG.random((n_given, 14, 14), dtype=np.float32)]),
+        image_id=images,
+        audio_id=[*IDS, *(b for _, b in pairs[:n_given])],
+    )
+    value = score(invoke, folder, "--negatives", csv, "--protocol", "lvs", of="some.npz")
+    found = value["results"][0]
+    assert (found["n_scored"], found["n_total"], len(found["missing"])) == (40, 40, 10 - n_given)
+    assert found["extra"]["n_negative_missing"] == 10 - n_given
+    assert (found["extra"]["ap"] is None) is (found["extra"]["max_f1"] is None) is (n_given == 0)
+    assert any(f"{10 - n_given} of 10 negatives have no map" in w for w in found["warnings"])
+    assert f"incomplete, {40 + n_given} of 50 clips" in place(found).test_set
+    line = ["benchmark", "--predictions", folder / "some.npz", "--annotations"]
+    failed = invoke(*line, folder / "vggss.json", "--negatives", csv, "--fail-if-missing")
+    assert failed.exit_code == 6
+    assert found["missing"][0] in failed.stderr
+    assert ("AP none" in failed.stdout) is (n_given == 0)
 
 
 def test_errata_can_be_kept_or_applied(

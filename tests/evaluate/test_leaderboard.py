@@ -184,6 +184,10 @@ def test_own_rules_are_each_a_table() -> None:
             "mine (sha256 abababab)",
         ),
         (
+            {"n_scored": 4142, "n_total": 4142, "annotations": {"subset": ["file:common"]}},
+            "vgg-ss:file:common (a list of one's own)",
+        ),
+        (
             {"annotations": {"name": "world", "sha256": "ab" * 32, "stand_in": True}},
             "world (stand-in; sha256 abababab)",
         ),

@@ -153,16 +153,15 @@ def test_leaks_fail_only_if_asked(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.txt", "vggss.json", "link.txt", "sub/../train.txt"])
-def test_an_input_is_never_overwritten(folder: Path, name: str) -> None:
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_an_input_is_never_overwritten(folder: Path, name: str, option: str) -> None:
     """Neither list nor test set, under whatever name, becomes the output."""
     (folder / "sub").mkdir()
     (folder / "link.txt").hardlink_to(folder / "train.txt")
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    result = audit(
-        folder / "train.txt", "--test-set", folder / "vggss.json", "--out", folder / name
-    )
+    result = audit(folder / "train.txt", "--test-set", folder / "vggss.json", option, folder / name)
     assert result.exit_code == 6
-    assert "give --out another name" in result.stderr
+    assert f"give {option} another name" in result.stderr
     assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 

@@ -164,6 +164,10 @@ def test_kinds_of_thresholds(tmp_path: Path, threshold: Any, expected: Any) -> N
         ({"success": True}, "success is True"),
         ({"family": "best"}, "family is 'best'; it is one of median, adaptive"),
         ({"family": "median"}, "family median does not have thresholds of kind fixed"),
+        (
+            {"family": "median", "threshold": {"kind": "rank", "rank": 37632}},
+            "at half of the pixels, rank 25087 to 25089, not 37632",
+        ),
         ({"errata": "yes"}, "errata is 'yes'; it is true or false"),
         ({"errata": 1}, "errata is 1; it is true or false"),
         ({"low": 0.0}, "give both or neither"),

@@ -181,11 +181,11 @@ def test_a_file_may_be_any_list_of_clips(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("frames/a_000000.jpg\nd_000000.mp4\n", encoding="utf-8")
     subset = choose_subset(OWN, str(path))
-    assert (subset.name, subset.notes) == ("list.txt", ())
+    assert (subset.name, subset.notes) == ("file:list.txt", ())
     assert subset.files == (("list.txt", read_clip_list(path).sha256),)
     assert chosen(OWN, str(path)) == "a d"
     assert chosen(OWN, f"not:{path}") == "b c a+b x"
-    assert choose_subset(OWN, f"not:{path}").name == "not:list.txt"
+    assert choose_subset(OWN, f"not:{path}").name == "not:file:list.txt"
 
 
 def test_a_negative_is_in_a_list_with_its_picture_and_its_sound(tmp_path: Path) -> None:

@@ -132,8 +132,6 @@ def test_the_content_counts_and_not_the_name(tmp_path: Path) -> None:
         ([3], r"entry 0: 3 is not an object"),
         ([DOG, {**DOG, "bbox": [1, 2, 3]}], r"entry 1 \(a_000001\): bbox \[1, 2, 3\] is not"),
         ([{**DOG, "bbox": [1, 2, True, 4]}], "is not .x, y, width, height. in pixels"),
-        ([{**DOG, "bbox": [1, 2, 0, 4]}], "has no area"),
-        ([{**DOG, "bbox": [1, 2, -3, 4]}], "has no area"),
         ('[{"image_id": "a", "category": "Dog", "bbox": [NaN, 0, 1, 1], "score": 1}]', "bbox"),
         ('[{"image_id": "a", "category": "Dog", "bbox": [1e999, 0, 1, 1], "score": 1}]', "bbox"),
         ([{**DOG, "bbox": [10**400, 0, 1, 1]}], "bbox"),
@@ -174,6 +172,7 @@ def test_hostile_tables_are_one_line(tmp_path: Path) -> None:
     for table, message in (
         (good.drop(columns="score"), "no column score; detections have clip_id"),
         (good.assign(xmax=1.5), r"row 0 \(a_000001\): .*leaves the frame"),
+        (good.assign(xmin=None), r"row 0 \(a_000001\): .* are not four numbers"),
         (good.assign(score=np.nan), "score None is not a number"),
         (good.assign(detector_class=None), "no clip_id or no detector_class"),
         (good.assign(clip_id=3), "no clip_id or no detector_class"),
@@ -198,8 +197,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_the_command_takes_them(
     workspace: Workspace, tmp_path: Path, invoke: Callable[..., Result]
 ) -> None:
-    """They become proposals as any detector's; a box beside the frame fails its clip alone."""
-    beside = {**CAT, "bbox": [300, 0, 50, 50]}
+    """They become proposals as any detector's."""
     detector = save(tmp_path / "r.json", [DOG, CAT, {**DOG, "image_id": "c_000003"}])
     line = ("propose-boxes", "--data", workspace.root, "--detector", detector, "--json")
     result = invoke(*line)
@@ -209,12 +207,40 @@ def test_the_command_takes_them(
     table = pd.read_parquet(workspace.proposals_table)
     assert table.detector.tolist() == ["boxes"] * 3
     assert table.reason.tolist() == ["kept", "below score 0.5", "kept"]
-    save(tmp_path / "r.json", [DOG, beside])
+
+
+def test_boxes_of_nothing_are_skipped_and_counted(
+    workspace: Workspace, tmp_path: Path, invoke: Callable[..., Result]
+) -> None:
+    """One without an area or beside the frame is noted with its clip; the others count."""
+    beside, flat = {**CAT, "bbox": [300, 0, 50, 50]}, {**CAT, "bbox": [1, 2, 0, 4]}
+    turned = {**CAT, "bbox": [1, 2, -3.5, 4]}
+    detector = save(tmp_path / "r.json", [DOG, beside, flat, turned, CAT])
+    line = ("propose-boxes", "--data", workspace.root, "--detector", detector, "--json")
     result = invoke(*line)
-    assert result.exit_code == 3
-    summary = json.loads(result.stdout)
-    assert summary["failed"] == {"corrupt": 1}
-    assert "entry 1 (b_000002)" in summary["failures"][0]["message"]
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["proposals"] == 2
+    assert (
+        "r.json: b_000002: 3 of 4 boxes skipped, which have no area or lie outside of the frame "
+        "(the first: entry 1, [300, 0, 50, 50] in a frame of 200 x 100)"
+    ) in result.stderr
+    assert "a_000001: " not in result.stderr
+
+
+def test_labels_that_are_no_classes_are_said_to_be_so(
+    workspace: Workspace, tmp_path: Path, invoke: Callable[..., Result]
+) -> None:
+    """A slip in the clip table is not taken for a class without an object."""
+    table = pd.read_parquet(workspace.clips_table)
+    table["label"] = pd.Series(["dog barkin", None, "thunder"], dtype=object)
+    table.to_parquet(workspace.clips_table)
+    detector = save(tmp_path / "r.json", [CAT])
+    result = invoke("propose-boxes", "--data", workspace.root, "--detector", detector)
+    assert result.exit_code == 0, result.output
+    assert "No detector class matches: thunder\n" in result.stderr
+    assert "not classes of VGG-Sound, and match no detector class: null, 'dog barkin'" in (
+        result.stderr
+    )
 
 
 def test_it_needs_no_torch(workspace: Workspace, tmp_path: Path, vggss: Callable[..., Any]) -> None:

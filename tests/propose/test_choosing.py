@@ -264,6 +264,10 @@ def test_rules_of_ones_own_change_what_they_name(tmp_path: Path) -> None:
         ("schema: vggss-box-rules/1\nremoved_classes: nowhere.csv", "no table 'nowhere.csv'"),
         ("schema: vggss-box-rules/1\nremoved_classes: vggss_subsets.csv", "no column 'class'"),
         ("schema: vggss-box-rules/1\ninteractions: {classes: [a]}", "maps sound classes"),
+        (
+            "schema: vggss-box-rules/1\ninteractions: {classes: {disc scratchin: [Human hand]}}",
+            "interactions.classes: class 'disc scratchin': not one of .*'disc scratching'",
+        ),
         ("schema: vggss-box-rules/1\ninteractions: {classes: {a: []}}", "maps sound classes"),
     ],
 )

@@ -87,6 +87,9 @@ def test_clips_that_cannot_be_explained_are_one_line(
     result = explain(invoke, workspace, "--explain", "b_000002")
     assert result.exit_code == 1
     assert "run `vggss extract` first" in result.stderr
+    result = explain(invoke, workspace, "--explain", CLIP, "--out", tmp_path / "why.jpg")
+    assert result.exit_code == 2
+    assert "the picture is a PNG" in result.stderr
     (tmp_path / "file").touch()
     result = explain(invoke, workspace, "--explain", CLIP, "--out", tmp_path / "file" / "a.png")
     assert result.exit_code == 1

@@ -91,14 +91,63 @@ def test_vectors_alone(match_classes: Callable[..., Result], tmp_path: Path) -> 
 
 
 def test_threshold_and_top_k_shorten_the_answer(match_classes: Callable[..., Result]) -> None:
-    """The best stay."""
+    """The best stay; the threshold leaves rows of the table as they are."""
     name = "people sneezing"
     everything = found(match_classes("--json", "-", "--class", name))[name]
     two = found(match_classes("--json", "-", "--class", name, "--top-k", "2"))[name]
     near = found(match_classes("--json", "-", "--class", name, "--threshold", "0.9"))[name]
     assert two == everything[:2]
-    assert near == [one for one in everything if one["similarity"] >= 0.9]
-    assert len(everything) > len(near) > len(two)
+    assert near == everything
+    assert len(everything) > len(two)
+
+
+def test_the_threshold_is_for_what_is_computed(
+    match_classes: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Rows of one's own table stand, in their order; similarities of vectors are cut."""
+    mine = tmp_path / "mine.csv"
+    mine.write_text("sound_class,object,similarity\ncow lowing,Bull,0.2\ncow lowing,Cattle,0.3\n")
+    vectors = write_vectors(tmp_path / "tiny.bin", binary=True)
+    line = ("--no-table", "--vectors", vectors, "--overrides", mine, "--threshold", "1", "--json")
+    matches = found(match_classes(*line, "-"))
+    assert [one["name"] for one in matches["cow lowing"]] == ["Bull", "Cattle"]
+    others = [one for name, found in matches.items() if name != "cow lowing" for one in found]
+    assert all(one["similarity"] >= 1 for one in others)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("cow lowin,Bull", "row 3: sound_class 'cow lowin' is not one of VGG-Sound's 309 classes; "
+         "did you mean 'cow lowing'?"),
+        ("cow lowing,Catle", "row 3: object 'Catle' is not a class of the detector; did you mean "
+         "'Cattle'?"),
+    ],
+)  # fmt: skip
+def test_a_row_that_names_nothing_is_refused(
+    match_classes: Callable[..., Result], tmp_path: Path, row: str, message: str
+) -> None:
+    """A slip of the pen is no row that never matches."""
+    path = tmp_path / "mine.csv"
+    path.write_text(f"sound_class,object\ndog barking,Dog\n{row}\n")
+    result = match_classes("--overrides", path)
+    assert result.exit_code == 6
+    assert message in result.stderr
+
+
+def test_classes_that_the_table_does_not_know_are_named(
+    match_classes: Callable[..., Result], tmp_path: Path
+) -> None:
+    """On stderr; the table still answers."""
+    path = tmp_path / "r.json"
+    names = ("Dog", "Cattle", "background", "N/A")
+    rows = [{"image_id": "a", "category": n, "bbox": [0, 0, 9, 9], "score": 0.5} for n in names]
+    path.write_text(json.dumps(rows))
+    line = ("--detector", f"boxes:{path}", "--class", "cow lowing", "--json", "-")
+    result = match_classes(*line)
+    assert [(m["name"], m["source"]) for m in found(result)["cow lowing"]] == [("Cattle", "table")]
+    assert "2 of 4 classes of boxes are not in the reviewed table" in result.stderr
+    assert "N/A, background" in result.stderr
 
 
 def test_ones_own_table_overrides(match_classes: Callable[..., Result], tmp_path: Path) -> None:
@@ -128,7 +177,7 @@ def test_the_text_has_the_reasons(match_classes: Callable[..., Result]) -> None:
         (["--vectors", "nowhere.bin", "--no-table"], 1, "nowhere.bin: no such file"),
         (["--threshold", "nan"], 2, "not a finite number"),
         (["--top-k", "0"], 2, "0 is not in the range"),
-        (["--overrides", "nowhere.csv"], 6, "nowhere.csv: no such file"),
+        (["--overrides", "nowhere.csv"], 1, "nowhere.csv: no such file"),
     ],
 )
 def test_wrong_use_is_one_line(

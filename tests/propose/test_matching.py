@@ -20,6 +20,7 @@ from vggss_tools.propose.matching import (
     NameMatcher,
     TableMatcher,
     load_matcher,
+    outside_of_table,
     similarity,
     singular,
     synonyms,
@@ -267,6 +268,19 @@ def test_another_vocabulary_is_not_the_tables() -> None:
     auto = load_matcher("auto")
     assert [m.detector_class for m in auto.match("playing ukulele", vocabulary)] == ["Ukulele"]
     assert auto.match("playing theremin", vocabulary)[0].source == "names"
+
+
+@pytest.mark.parametrize("vocabulary", [openimages_classes(), COCO_CLASSES])
+def test_a_few_classes_more_leave_the_table_in_force(vocabulary: tuple[str, ...]) -> None:
+    """It answers as before, and what it does not know is matched by the next."""
+    auto, more = load_matcher("auto"), ["background", "N/A", *vocabulary]
+    for sound in vggsound_classes():
+        assert auto.match(sound, more) == auto.match(sound, vocabulary)
+    assert outside_of_table(auto, more) == ["background", "N/A"]
+    assert outside_of_table(auto, vocabulary) == []
+    found = auto.match("playing theremin", ["Theremin", *more])
+    assert [found[0].detector_class, found[0].source] == ["Theremin", "names"]
+    assert {match.source for match in found[1:]} <= {"table"}
 
 
 def test_ones_own_table_goes_first(tmp_path: Path) -> None:

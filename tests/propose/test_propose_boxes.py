@@ -422,7 +422,7 @@ def test_weights_and_card_belong_together(tmp_path: Path) -> None:
     with pytest.raises(VggssError, match=r"copy\.pth: no such file; make it with"):
         load_detector(f"sample:{copy}")
     shutil.copy(SHIPPED, copy)
-    with pytest.raises(VggssError, match=r"copy\.json: no such file; make it with"):
+    with pytest.raises(VggssError, match=r"copy\.json: no such file, and copy\.pth needs its card"):
         load_detector(f"sample:{copy}")
     card_path(copy).write_text("[]")
     with pytest.raises(InvalidInput, match=r"copy\.json: not the card of a detector"):

@@ -150,6 +150,41 @@ def test_benchmark_alone_is_enough(case: Case, invoke: Invoke) -> None:
     page = parse(out.read_text(encoding="utf-8"))
     assert page.count("img") == 0
     assert "No frames are shown: the page was made without --predictions" in page.text
+    assert "No clips are shown: the page was made without --predictions and" in result.stderr
+    assert " KB, 0 clip(s) shown" in result.stderr
+
+
+def test_maps_without_annotations_are_said(case: Case, invoke: Invoke) -> None:
+    """Page and stderr say what is lacking for frames."""
+    out = case.folder / "bare.html"
+    result = invoke(
+        *("report", "--benchmark", case.folder / "scores.json", "--out", out),
+        *("--predictions", case.folder / "maps.npz"),
+    )
+    assert "No clips are shown: the page was made without --annotations" in result.stderr
+    assert "made without --annotations" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["scores.json", "maps.npz", "vggss.json", "silent.json"])
+def test_a_page_is_never_written_over_an_input(case: Case, invoke: Invoke, name: str) -> None:
+    """One line names the file, and its bytes stay."""
+    before = (case.folder / name).read_bytes()
+    result = invoke("report", *case.inputs, "--out", case.folder / name)
+    assert result.exit_code == 6
+    assert "is read as" in result.stderr
+    assert (case.folder / name).read_bytes() == before
+
+
+def test_an_extended_result_needs_its_negatives(case: Case, invoke: Invoke) -> None:
+    """The line says which option is lacking, not that the boxes are others."""
+    path = case.folder / "scores.json"
+    scores = case.scores
+    for one in scores["results"]:
+        one["annotations"] |= {"name": "world-extended", "sha256": "0" * 64}
+    path.write_text(json.dumps(scores))
+    result = invoke("report", *case.inputs, "--out", case.folder / "none.html")
+    assert result.exit_code == 6
+    assert "--negatives FILE.csv" in result.stderr
 
 
 def test_least_result_that_the_format_allows() -> None:

@@ -136,6 +136,33 @@ def test_equal_names_are_told_apart() -> None:
     assert distinct_names([same, {}], paths) == ["maps.npz", "model"]
 
 
+def test_runs_under_other_rules_are_refused(two: Case, invoke: Invoke) -> None:
+    """A name that means two rules never heads one table."""
+    path = two.folder / "other.json"
+    changed = json.loads(path.read_text())
+    changed["results"][0]["rules"]["threshold"] = "another"
+    path.write_text(json.dumps(changed))
+    # fmt: off
+    result = invoke(
+        "report", "--benchmark", two.folder / "scores.json", "--benchmark", path,
+        "--out", two.folder / "none.html",
+    )
+    # fmt: on
+    assert result.exit_code == 6
+    assert "another rule" in result.stderr
+    assert not (two.folder / "none.html").exists()
+
+
+def test_weights_of_object_priors_are_in_the_names() -> None:
+    """Where runs differ in them, and no label says what they are."""
+    plain = {"predictions": {"name": "maps.npz"}, "results": [{"ogl": None}]}
+    guided = {**plain, "results": [{"ogl": 0.4}]}
+    paths = [Path("one.json"), Path("two.json")]
+    assert distinct_names([plain, guided], paths) == ["maps.npz, without OGL", "maps.npz, OGL 0.4"]
+    assert distinct_names([guided, guided], paths) == ["maps.npz (one)", "maps.npz (two)"]
+    assert distinct_names([plain, guided], paths, ["a", "b"]) == ["a", "b"]
+
+
 def test_runs_over_other_boxes_are_refused(two: Case, invoke: Invoke) -> None:
     """Two test sets, or two subsets of one, never stand in one table."""
     path = two.folder / "other.json"

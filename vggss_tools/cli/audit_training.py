@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import (
+    data_option,
+    emit_json,
+    json_option,
+    refuse_overwriting,
+    say,
+)
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import RELEASE_FILE, Workspace
 
@@ -73,8 +79,8 @@ def command(
     if keep_same_video and out is None:
         raise click.UsageError("--keep-same-video is about --out FILE, which is not given.")
     test_path = test_path or default_test_set(workspace)
+    refuse_overwriting({"--out": out, "--json": json_out}, (*lists, test_path))
     if out is not None:
-        refuse_overwriting(out, (*lists, test_path))
         check_writable(out)
     test = read_clip_list(test_path)
     trains = [read_clip_list(path) for path in lists]
@@ -121,21 +127,6 @@ def default_test_set(workspace: Workspace) -> Path:
         "the published vggss.json (github.com/hche11/Localizing-Visual-Sounds-the-Hard-Way, "
         "metadata/)"
     )
-
-
-def refuse_overwriting(out: Path, inputs: tuple[Path, ...]) -> None:
-    """Refuse to write over what is read, whatever it is called.
-
-    Raises
-    ------
-    InvalidInput
-        Naming the file.
-    """
-    for path in inputs:
-        if out.resolve() == path.resolve() or (
-            out.exists() and path.exists() and out.samefile(path)
-        ):
-            raise InvalidInput(f"{out}: is read as {path}; give --out another name")
 
 
 def say_notes(one: ClipList) -> None:

@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
-from vggss_tools.cli.options import FiniteRange, OneOrMore, data_option, emit_json, json_option, say
+from vggss_tools.cli.options import (
+    FiniteRange,
+    OneOrMore,
+    data_option,
+    emit_json,
+    json_option,
+    refuse_overwriting,
+    say,
+)
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import RELEASE_FILE, Workspace
 
@@ -20,6 +29,14 @@ if TYPE_CHECKING:
     from vggss_tools.evaluate.protocols import Protocol
     from vggss_tools.evaluate.results import ModelUsed
     from vggss_tools.evaluate.test_sets import TestSet
+
+
+# Under this key of a context's ``meta``: the protocol files that were read.
+_PROTOCOL_FILES = "vggss_tools.protocol_files"
+# What is read beside the annotations.
+_BESIDE = ("silent.json", "release.json")
+# Options that say something about --model only.
+_OF_MODEL = ("device", "allow_partial", "twin", "object_weights")
 
 
 def _list_protocols(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -50,6 +67,7 @@ def _choose_protocols(
             from vggss_tools.evaluate.protocol_file import read_protocol
 
             own = read_protocol(Path(name))
+            ctx.meta.setdefault(_PROTOCOL_FILES, []).append(Path(name))
             if own.name in chosen:
                 raise click.BadParameter(
                     f"two protocols are called {own.name!r}; rename one", ctx, parameter
@@ -123,8 +141,11 @@ def _choose_protocols(
 )
 @click.option(
     "--errata",
+    is_flag=False,
+    flag_value="apply",
     type=click.Choice(["apply", "keep"]),
-    help="Leave out what the documented errata name, or keep it.  [default: as the protocol has "
+    help="Leave out what the documented errata name (also if bare), or keep it.  [default: as the "
+    "protocol has "
     "it: apply under vggss, else keep]",
 )
 @click.option(
@@ -276,6 +297,8 @@ def command(
     """
     if (predictions_path is None) == (model is None):
         raise click.UsageError("Give one of --predictions FILE.npz and --model CKPT.")
+    if model is None:
+        refuse_options_of_model()
 
     from vggss_tools.atomic import check_writable, write_text_atomic
     from vggss_tools.checksums import sha256_of
@@ -286,14 +309,23 @@ def command(
     from vggss_tools.propose.proposals import by_clip, read_proposals
     from vggss_tools.report.sources import read_benchmark
 
-    for path in (per_clip, missing_path):
-        if path is not None:
-            check_writable(path)
+    outputs = {"--json": json_out, "--per-clip": per_clip, "--missing": missing_path}
+    inputs = [
+        *(predictions_path, model, annotations_path, negatives, train_list, train_annotations),
+        *(proposals_path, swap_path, silent_path, *others),
+        *(path for name in subsets if (path := Path(name.removeprefix("not:"))).is_file()),
+        *click.get_current_context().meta.get(_PROTOCOL_FILES, ()),
+    ]
+    refuse_overwriting(outputs, inputs)
+    for out in (per_clip, missing_path):
+        if out is not None:
+            check_writable(out)
     compared = [(path, read_benchmark(path)) for path in others]
     trained_on = split_of_model(model, workspace) if model is not None else None
     source = annotations_path or default_annotations(workspace, trained_on)
     if (source / RELEASE_FILE).is_file():
         source = source / RELEASE_FILE
+    refuse_overwriting(outputs, (source, *map(source.with_name, _BESIDE)))
     test_set = read_truth(source, any_class, negatives)
     whole, chosen = test_set, None
     if subsets:
@@ -368,10 +400,20 @@ def command(
         write_text_atomic(missing_path, "".join(f"{one}\n" for one in benchmark.missing))
     emit_json(dict(benchmark.json), json_out)
     if benchmark.missing and fail_if_missing:
+        what = "clips" if negatives is None else "clips and negatives"
         raise InvalidInput(
             f"{predictions.name}: {len(benchmark.missing)} of {len(test_set)} annotated "
-            f"clips have no map, {benchmark.missing[0]} first; predict them too"
+            f"{what} have no map, {benchmark.missing[0]} first; predict them too"
         )
+
+
+def refuse_options_of_model() -> None:
+    """Refuse, on the command line, an option that would do nothing without ``--model``."""
+    ctx = click.get_current_context()
+    for name in _OF_MODEL:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is about --model CKPT, which is not given.")
 
 
 def format_result(benchmark: Benchmark, form: str) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vggss_tools.cli.options import FiniteRange, data_option, emit_json, json_option, say
 from vggss_tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from vggss_tools.propose.detector import DetectorCard
+    from vggss_tools.propose.matching import Matcher
 
 SCHEMA = "vggss-class-matches/1"
 
@@ -40,7 +45,7 @@ SCHEMA = "vggss-class-matches/1"
     type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Leave out matches that are less similar.",
+    help="Leave out computed matches that are less similar; a row of a table stands.",
 )
 @click.option(
     "--top-k",
@@ -79,6 +84,7 @@ def command(
     from vggss_tools.classes import check_class, vggsound_classes
     from vggss_tools.propose.detector import describe_detector
     from vggss_tools.propose.matching import load_matcher
+    from vggss_tools.propose.proposals import usable_matches
 
     sound_classes = [check_class(name) for name in only] or list(vggsound_classes())
     card = describe_detector(detector)
@@ -86,11 +92,13 @@ def command(
         "word2vec" if no_table else "auto",
         vectors=vectors,
         overrides=overrides,
+        detector_classes=override_vocabulary(card),
         threshold=threshold,
     )
+    say_outside_of_table(rule, card)
     matches = []
     for sound_class in sound_classes:
-        found = [m for m in rule.match(sound_class, card.classes) if m.similarity >= threshold]
+        found = list(usable_matches(rule, sound_class, card.classes, threshold).values())
         matches.append((sound_class, found[:top_k]))
     if json_out != "-":
         for sound_class, found in matches:
@@ -122,3 +130,19 @@ def command(
     )
     n_matched = sum(bool(found) for _, found in matches)
     say(f"{n_matched} of {len(matches)} sound classes match classes of {card.name}")
+
+
+def override_vocabulary(card: DetectorCard) -> tuple[str, ...] | None:
+    """Return the classes that --overrides may name; None: any, as a file lists what was found."""
+    return None if card.name == "boxes" else card.classes
+
+
+def say_outside_of_table(rule: Matcher, card: DetectorCard) -> None:
+    """Name the classes that the reviewed table leaves to the next matcher."""
+    from vggss_tools.propose.matching import outside_of_table
+
+    if names := outside_of_table(rule, card.classes):
+        say(
+            f"{len(names)} of {len(card.classes)} classes of {card.name} are not in the reviewed "
+            f"table, which leaves them to the next matcher: {', '.join(names)}"
+        )

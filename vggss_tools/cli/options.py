@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,8 @@ from vggss_tools.workspace import Workspace
 
 DEFAULT_DATA = "vggss-data"
 SETTINGS_FILE = "vggss.toml"
+# How names end of what is read in a folder that is given as a whole.
+READ_IN_FOLDERS = (".npy", ".xml", "index.parquet")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -140,6 +142,45 @@ def emit_json(value: dict[str, Any], json_out: str | None) -> None:
     from vggss_tools.atomic import write_json_atomic
 
     write_json_atomic(json_out, value)
+
+
+def refuse_overwriting(
+    outputs: Mapping[str, Path | str | None], inputs: Iterable[Path | None]
+) -> None:
+    """Refuse to write over what is read, whatever it is called, or over another output.
+
+    Parameters
+    ----------
+    outputs : option -> the file that it names; None and ``-`` are no files
+    inputs : files, and folders of maps or of XML files
+
+    Raises
+    ------
+    InvalidInput
+        Naming the file.
+    """
+    files = {name: Path(out) for name, out in outputs.items() if out is not None and out != "-"}
+    read = [path for path in inputs if path is not None]
+    seen: dict[str, Path] = {}
+    for name, out in files.items():
+        for path in read:
+            inside = out.name.endswith(READ_IN_FOLDERS) and out.resolve().is_relative_to(
+                path.resolve()
+            )
+            if _same_file(out, path) or inside:
+                raise InvalidInput(f"{out}: is read as {path}; give {name} another name")
+        for other, path in seen.items():
+            if _same_file(out, path):
+                raise InvalidInput(
+                    f"{out}: {other} and {name} would write it both; give one another name"
+                )
+        seen[name] = out
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (
+        one.exists() and other.exists() and one.samefile(other)
+    )
 
 
 @contextmanager

@@ -168,6 +168,7 @@ def command(
       vggss propose-boxes --data world --detector sample --matcher names
     """
     from vggss_tools.atomic import check_writable
+    from vggss_tools.cli.match_classes import override_vocabulary, say_outside_of_table
     from vggss_tools.propose.boxes_file import check_clips
     from vggss_tools.propose.detector import choose_device, default_score_threshold
     from vggss_tools.propose.matching import load_matcher
@@ -179,6 +180,8 @@ def command(
         raise click.UsageError("--gpu and --device say the same; give one of them.")
     if out is not None and explain is None:
         raise click.UsageError("--out is the picture of --explain.")
+    if out is not None and out.suffix.lower() != ".png":
+        raise click.UsageError(f"--out {out}: the picture is a PNG; end its name in .png.")
     clips = workspace.clips(split)
     if out is not None:
         check_writable(str(out))
@@ -188,9 +191,6 @@ def command(
             raise VggssError(
                 f"--explain {explain}: no such clip in {workspace.clips_table}; check its id"
             )
-    rule = load_matcher(
-        matcher, vectors=vectors, overrides=overrides, threshold=similarity_threshold
-    )
     rules = load_rules(rules_path)
     chosen = choose_detector(detector, weights, workspace)
     if chosen.startswith("boxes:"):
@@ -205,10 +205,18 @@ def command(
         frames_at_once=batch_size,
         processes=workers,
     )
+    rule = load_matcher(
+        matcher,
+        vectors=vectors,
+        overrides=overrides,
+        detector_classes=override_vocabulary(stage.card),
+        threshold=similarity_threshold,
+    )
     if all(not path.is_file() for clip in clips for path in stage.inputs(clip)):
         raise VggssError(
             f"{workspace.root}: no frames of these {len(clips)} clips; run `vggss extract` first"
         )
+    say_outside_of_table(rule, stage.card)
     stage.plan(clips)
     summary = run_stage(stage, clips, workspace, workers=workers, retry_failed=retry)
     if explain is not None:
@@ -283,6 +291,8 @@ def say_counts(
     stage: ProposeStage, summary: StageSummary, counts: ProposalCounts, split: str | None
 ) -> None:
     """Print what came of it, for people."""
+    from vggss_tools.classes import vggsound_classes
+
     table = stage.workspace.proposals_table
     if counts.clips:
         share = counts.clips_with_candidate / counts.clips
@@ -298,8 +308,15 @@ def say_counts(
     else:
         stands = "the table of an earlier run is kept" if table.is_file() else "not written"
         say(f"{table}: {stands}; no clip is detected with these settings")
-    if counts.unmatched_labels:
-        say(f"No detector class matches: {', '.join(counts.unmatched_labels)}")
+    known = [label for label in counts.unmatched_labels if label in vggsound_classes()]
+    if known:
+        say(f"No detector class matches: {', '.join(known)}")
+    strange = [label for label in counts.unmatched_labels if label not in known]
+    if others := ["null" if label == "None" else repr(label) for label in strange]:
+        say(
+            f"{stage.workspace.clips_table}: labels that are not classes of VGG-Sound, and match "
+            f"no detector class: {', '.join(others)}"
+        )
     waiting = counts.left_out - len(summary.failures)
     if counts.clips and waiting > 0:
         remedy = "run again without --split" if split else "run the same command again"

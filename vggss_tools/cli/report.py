@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggss_tools.cli.options import OneOrMore, data_option, say
+from vggss_tools.cli.options import OneOrMore, data_option, refuse_overwriting, say
 from vggss_tools.errors import InvalidInput
 from vggss_tools.workspace import Workspace
 
@@ -147,12 +147,23 @@ def command(
     from vggss_tools.report.page import write_report
     from vggss_tools.report.runs import read_runs
 
+    beside = () if annotations_path is None else (annotations_path.with_name("silent.json"),)
+    inputs = (
+        *(*benchmark_paths, *per_clip_paths, *predictions_paths, *swap_paths, *beside),
+        *(annotations_path, negatives_path, proposals_path, silent_path),
+        *(Path(name) for name in protocols if name.endswith((".yaml", ".yml"))),
+    )
+    refuse_overwriting({"--out": out}, inputs)
     check_writable(out)
     runs = read_runs(benchmark_paths, per_clip_paths, labels)
     rules = read_rules(protocols)
     chosen = check_scored(runs, protocols, rules) or default_outlines(runs)
     examples: list[ExampleGroup] = []
-    reason = "the page was made without --predictions and --annotations"
+    lacking = [
+        *(["--predictions"] if not predictions_paths else []),
+        *(["--annotations"] if not annotations_path else []),
+    ]
+    reason = f"the page was made without {' and '.join(lacking)}"
     if not count:
         reason = "none were asked for"
     if predictions_paths and annotations_path and count:
@@ -170,7 +181,14 @@ def command(
         reason = "the data directory holds no extracted frame of a scored clip"
     write_report(out, runs, examples, title=title, no_examples=reason, outlined=chosen)
     shown = sum(len(group.examples) for group in examples)
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {shown} clip(s) shown")
+    say(f"{out}: {size_of(out.stat().st_size)}, {shown} clip(s) shown")
+    if not shown:
+        say(f"No clips are shown: {reason}")
+
+
+def size_of(n_bytes: int) -> str:
+    """Return a file's size for people."""
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} KB"
 
 
 def read_rules(names: Sequence[str]) -> dict[str, Protocol]:
@@ -211,9 +229,16 @@ def read_scored_test_set(path: Path, negatives: Path | None, run: Run) -> TestSe
         If a checksum differs from the one in the benchmark's result.
     """
     from vggss_tools.evaluate.test_set_files import read_test_set
+    from vggss_tools.evaluate.test_sets import EXTENDED_SUFFIX
 
     test_set = read_test_set(path, check_classes=False, negatives=negatives)
-    scored = run.results[0]["annotations"]["sha256"]
+    used = run.results[0]["annotations"]
+    scored = used["sha256"]
+    if negatives is None and str(used.get("name", "")).endswith(EXTENDED_SUFFIX):
+        raise InvalidInput(
+            f"{test_set.name}: {run.name} was scored with negatives; give them, too, with "
+            "--negatives FILE.csv"
+        )
     if scored and test_set.sha256 != scored:
         raise _another(test_set.name, test_set.sha256, scored, run)
     return test_set

@@ -22,9 +22,10 @@ from vggss_tools.evaluate import baselines, metrics
 from vggss_tools.evaluate.bootstrap import SEED, bootstrap_means, interval
 from vggss_tools.evaluate.breakdown import AREA_BUCKETS, area_bucket, break_down, in_order
 from vggss_tools.evaluate.leakage import leakage
+from vggss_tools.evaluate.masks import GRID
 from vggss_tools.evaluate.predictions import Predictions
 from vggss_tools.evaluate.proposal_scores import score_proposals
-from vggss_tools.evaluate.protocols import PIXELS, Protocol, Resize
+from vggss_tools.evaluate.protocols import PIXELS, Protocol, Resize, SweepThreshold
 from vggss_tools.evaluate.references import References, score_references
 from vggss_tools.evaluate.results import (
     SCHEMA,
@@ -247,6 +248,8 @@ def _result(
             f"{test_set.name}: every scored clip is left out by the errata; give --errata keep"
         )
     absent = np.flatnonzero(wanted & ~scores.scored)
+    negatives = np.array([sample.negative for sample in samples])
+    silent = np.flatnonzero(negatives & ~scores.scored)
     levels = scores.cious[protocol.name][where]
     best = best_threshold(levels, protocol.strict)
     cious = levels[:, best]
@@ -285,7 +288,7 @@ def _result(
         },
         "n_scored": len(where),
         "n_total": int(wanted.sum()),
-        "missing": sorted(samples[i].name for i in absent),
+        "missing": sorted(samples[i].name for i in (*absent, *silent)),
         "unknown": scores.unknown,
         "ciou": float(success.mean()),
         "auc": auc,
@@ -316,7 +319,11 @@ def _result(
         "leakage": None,
         "extra": {},
         "per_clip": {names[k]: float(cious[k]) for k in order},
-        "warnings": [*asked.warnings, *_warnings(protocol, scores, where, len(absent), areas)],
+        "warnings": [
+            *asked.warnings,
+            *_warnings(protocol, scores, where, len(absent), areas),
+            *_warnings_of_negatives(int(negatives.sum()), len(silent)),
+        ],
     }
     if asked.train_list is not None:
         tested = [sample.image_id for sample in samples]
@@ -416,7 +423,8 @@ def _warnings(
             f"{n_constant} map(s) are constant; under {protocol.name} one "
             f"{_fate_of_constants(protocol)}"
         )
-    n_tied = int(scores.tied[protocol.resize][where].sum())
+    tied = scores.tied[protocol.resize] & ~scores.constant
+    n_tied = int(tied[where].sum())
     if n_tied and protocol.ranks:
         warnings.append(
             f"{n_tied} map(s) have more than half of their pixels tied at the minimum and so "
@@ -430,20 +438,32 @@ def _warnings(
         )
     elif protocol.scale:
         warnings.append(f"values are taken for what they are: {protocol.scale}")
-    if str(protocol.family) == "sweep":
+    if isinstance(protocol.threshold, SweepThreshold):
         warnings.append("the threshold was chosen on the test set, for the best score")
     return warnings
 
 
+def _warnings_of_negatives(n: int, n_missing: int) -> list[str]:
+    """Say that negatives have no map."""
+    if not n_missing:
+        return []
+    rest = "are over the rest" if n_missing < n else "are null"
+    return [f"{n_missing} of {n} negatives have no map; AP and max-F1 {rest}"]
+
+
 def _fate_of_constants(protocol: Protocol) -> str:
     """Say what the protocol makes of constant maps, by asking it."""
-    values = {c: protocol.predict(np.full((2, 2), c, dtype=np.float32)) for c in (-0.5, 0.0, 0.5)}
-    whole = [bool(mask.all()) for mask in values.values()]
+    frames = [np.full((GRID, GRID), c, dtype=np.float32) for c in (-0.5, 0.0, 0.5, 1.5)]
+    whole = [bool(protocol.predict(frame).all()) for frame in frames]
+    # torch's weights do not keep every constant: what is left is noise, and is scored as such.
+    rounded = ", but for the rounding of the resizing" if "torch" in protocol.resize else ""
     if all(whole):
-        return "predicts the whole frame"
-    if whole == [False, True, True]:
-        return "at or above 0 predicts the whole frame, below 0 nothing"
-    return "predicts nothing"
+        return f"predicts the whole frame{rounded}"
+    if whole == [False, True, True, True]:
+        return f"at or above 0 predicts the whole frame, below 0 nothing{rounded}"
+    if whole == [False, False, False, True]:
+        return f"at or above 1 predicts the whole frame, below 1 nothing{rounded}"
+    return f"predicts nothing{rounded}"
 
 
 def _fate_of_ties(protocol: Protocol) -> str:

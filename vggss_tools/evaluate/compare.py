@@ -16,6 +16,9 @@ from vggss_tools.evaluate import metrics
 from vggss_tools.evaluate.bootstrap import SEED, bootstrap_means, interval
 from vggss_tools.evaluate.results import Comparison, PairedDifference
 
+# Of a result's ``rules``: what makes scores of one protocol's name comparable.
+RULES = ("resize", "normalise", "threshold", "success")
+
 
 def compare_results(
     ours: Mapping[str, Any], theirs: Mapping[str, Any], other: str, seed: int = SEED
@@ -35,7 +38,7 @@ def compare_results(
     ------
     InvalidInput
         If the other run has no clips' scores, was scored against other annotations or with
-        another prior's weight, or shares no protocol or no clip.
+        another prior's weight or rule, or shares no protocol or no clip.
     """
     others = {result["protocol"]: result for result in theirs["results"]}
     found = []
@@ -66,9 +69,15 @@ def _compare(
             )
     if ours.get("ogl") != theirs.get("ogl"):
         raise InvalidInput(
-            f"{other}: scored with --ogl {theirs.get('ogl')}, here {ours.get('ogl')}; "
-            "compare runs that are scored alike"
+            f"{other}: scored {_ogl(theirs)}, here {_ogl(ours)}; compare runs that are scored alike"
         )
+    for key in RULES:
+        mine, its = (one.get("rules", {}).get(key) for one in (ours, theirs))
+        if mine != its and None not in (mine, its):
+            raise InvalidInput(
+                f"{other}: its {protocol} is another rule ({key} {its}, here {mine}); score both "
+                "under one"
+            )
     scores = theirs.get("per_clip")
     if not isinstance(scores, Mapping) or not scores:
         raise InvalidInput(
@@ -97,6 +106,11 @@ def _compare(
         "ciou": _difference(columns[0], columns[2], means[:, 0] - means[:, 2]),
         "auc": _difference(columns[1], columns[3], means[:, 1] - means[:, 3]),
     }
+
+
+def _ogl(result: Mapping[str, Any]) -> str:
+    weight = result.get("ogl")
+    return "without --ogl" if weight is None else f"with --ogl {weight:g}"
 
 
 def _columns(cious: metrics.Floats, strict: bool) -> Sequence[metrics.Floats]:

@@ -25,6 +25,7 @@ from vggss_tools.evaluate.published import (
     published_results,
 )
 from vggss_tools.evaluate.results import SCHEMA as BENCHMARK_SCHEMA
+from vggss_tools.evaluate.subsets import FILE, NOT
 
 SCHEMA: Literal["vggss-leaderboard/1"] = "vggss-leaderboard/1"
 
@@ -148,7 +149,7 @@ def place(result: Mapping[str, Any]) -> _Key:
     table's test set, and so stand apart from them.
     """
     used = result["annotations"]
-    name, n_scored, n_total = used["name"], result["n_scored"], result["n_total"]
+    name, (n_scored, n_total) = used["name"], _counts(result)
     marks: list[str] = []
     if used.get("stand_in"):
         marks.append("stand-in")
@@ -158,6 +159,8 @@ def place(result: Mapping[str, Any]) -> _Key:
         # Two files may have one name.
         marks.append(f"sha256 {used['sha256'][:8]}")
     subset = "+".join(used.get("subset") or ())
+    if any(one.removeprefix(NOT).startswith(FILE) for one in used.get("subset") or ()):
+        marks.append("a list of one's own")
     whole = PUBLISHED_SIZES.get(name)
     if used.get("errata") == "applied":
         marks.append("errata applied")
@@ -169,6 +172,16 @@ def place(result: Mapping[str, Any]) -> _Key:
     if marks:
         test_set += f" ({'; '.join(marks)})"
     return _narrowed(test_set, _family(result), str(result["protocol"]))
+
+
+def _counts(result: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many samples are scored, and of how many; negatives are samples too."""
+    extra = result.get("extra") or {}
+    negatives, missing = (
+        value if type(value := extra.get(key)) is int else 0
+        for key in ("n_negative", "n_negative_missing")
+    )
+    return result["n_scored"] + negatives, result["n_total"] + negatives + missing
 
 
 def apart(run: Mapping[str, Any]) -> list[str]:
@@ -302,7 +315,7 @@ def _run_row(run: Mapping[str, Any], result: Mapping[str, Any]) -> Row:
         "ap": _percent(extra.get("ap")),
         "max_f1": _percent(extra.get("max_f1")),
         "loc_acc": _percent(extra.get("loc_acc")),
-        "n_clips": int(result["n_scored"]),
+        "n_clips": _counts(result)[0],
         "leaked": leak.get("n_leaked"),
         "new": True,
         "flags": flags,

@@ -108,6 +108,15 @@ def read_protocol(path: Path | str) -> Protocol:
             f"family {family} does not have thresholds of kind {kind}; leave family out, and it "
             f"is {Family.OWN}"
         )
+    if (
+        family is Family.MEDIAN
+        and isinstance(threshold, RankThreshold)
+        and abs(threshold.rank - HALF) > 1
+    ):
+        raise fields.refuse(
+            f"family {family} is a threshold at half of the pixels, rank {HALF - 1} to {HALF + 1}, "
+            f"not {threshold.rank}; leave family out, and it is {Family.OWN}"
+        )
     low, high = fields.number("low", -math.inf), fields.number("high", math.inf)
     if ("low" in content) != ("high" in content) or low >= high:
         raise fields.refuse("low and high are two numbers, low < high; give both or neither")

@@ -20,6 +20,9 @@ from vggss_tools.evaluate.test_sets import TestSet
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+# Of an extended set's scores: those that say nothing without negatives.
+_OVER_NEGATIVES = ("ap", "max_f1", "ap_exact", "ap_found", "precision_all")
+
 
 def sweep_extra(protocol: Protocol, levels: Floats, best: int) -> dict[str, Any]:
     """Return the scores at every threshold of a sweep, ``sweep``, and the one that was chosen.
@@ -66,19 +69,26 @@ def extended_extra(
 ) -> dict[str, Any]:
     """Return what negatives add: ``ap``, ``max_f1``, ``loc_acc``, and the same without doubt.
 
-    Over all scored samples, the errata's too; ``n_negative_missing`` have no map.
+    Over all scored samples, the errata's too; ``n_negative_missing`` have no map. Without a scored
+    negative there is nothing to detect: what is over both is None.
     """
     if scores.confidence is None:
         return {}
     negative = np.array([sample.negative for sample in test_set.samples])
     doubtful = np.array([sample.same_class for sample in test_set.samples])
     seen = scores.scored
-    found = extended_scores(
-        scores.cious[protocol][seen, best],
-        negative[seen],
-        scores.confidence[seen],
-        doubtful[seen],
+    found: dict[str, Any] = dict(
+        extended_scores(
+            scores.cious[protocol][seen, best],
+            negative[seen],
+            scores.confidence[seen],
+            doubtful[seen],
+        )
     )
+    if not found["n_negative"]:
+        found |= dict.fromkeys(_OVER_NEGATIVES)
+    if found["clean"] is not None and not found["clean"]["n_negative"]:
+        found["clean"] = {**found["clean"], **dict.fromkeys(_OVER_NEGATIVES)}
     return {**found, "n_negative_missing": int((negative & ~seen).sum())}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,6 +38,8 @@ from vggss_tools.resources import resource
 Bools = NDArray[np.bool_]
 
 NOT = "not:"
+# Before the name of a list of one's own, which may be called like a subset.
+FILE = "file:"
 
 # Lists of VGG-SS's clips that others score on.
 _LISTS = {
@@ -79,7 +81,7 @@ class Subset:
     Attributes
     ----------
     names : tuple of str
-        As they were asked for, each once; a file by its name without folders.
+        As they were asked for, each once; a file as ``file:`` and its name without folders.
     mask : bool array (N,)
         In the order of the test set's samples; at least one is true.
     notes : tuple of str
@@ -163,7 +165,7 @@ def choose_subsets(test_set: TestSet, specs: Sequence[str]) -> Subset:
 def _chosen(test_set: TestSet, spec: str) -> tuple[_Chosen, str]:
     kind, _, value = spec.partition(":")
     if spec == "common" or spec in _LISTS:
-        return _of_lists(test_set, _LISTS if spec == "common" else [spec]), spec
+        return _of_lists(test_set, spec), spec
     if spec in _OPEN_SETS:
         return _of_open_set(test_set, *spec.split("-")), spec
     if kind == "class" and value:
@@ -176,7 +178,7 @@ def _chosen(test_set: TestSet, spec: str) -> tuple[_Chosen, str]:
         return _of_vggsounder(test_set, value), spec
     path = Path(spec)
     if spec and path.exists():
-        return _of_file(test_set, path), path.name
+        return _of_file(test_set, path), FILE + path.name
     near = difflib.get_close_matches(spec, SUBSETS, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]}? " if near else ""
     raise InvalidInput(
@@ -236,13 +238,13 @@ def _absent() -> Mapping[str, frozenset[str]]:
     return {row["clip_id"]: frozenset(row["absent_from"].split()) for row in rows}
 
 
-def _of_lists(test_set: TestSet, lists: Iterable[str]) -> _Chosen:
+def _of_lists(test_set: TestSet, name: str) -> _Chosen:
     if not _is_vggss(test_set):
         raise InvalidInput(
-            f"subset {' & '.join(lists)!r}: a list of the published VGG-SS's clips, and this is "
+            f"subset {name!r}: a list of the published VGG-SS's clips, and this is "
             f"{test_set.name}; give the list as a file"
         )
-    asked, absent = set(lists), _absent()
+    asked, absent = set(_LISTS) if name == "common" else {name}, _absent()
 
     def listed(clip_id: str) -> bool:
         return asked.isdisjoint(absent.get(clip_id, ()))
@@ -274,7 +276,7 @@ def _of_open_set(test_set: TestSet, source: str, part: str) -> _Chosen:
     domain = _mask(test_set, lambda s: s.label in split)
     mask = _mask(test_set, lambda s: split.get(s.label) == part)
     if source in _LISTS and _is_vggss(test_set):
-        listed = _of_lists(test_set, [source]).mask
+        listed = _of_lists(test_set, source).mask
         mask, domain = mask & listed, domain & listed
     return _Chosen(mask, domain, reason="it has no clip of these classes")
 

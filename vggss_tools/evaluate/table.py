@@ -61,9 +61,10 @@ def _result_lines(benchmark: BenchmarkJson, result: Result) -> Iterator[str]:
     )
     for name, score in result["baselines"].items():
         yield _row(name, score["ciou"], score["auc"], DESCRIPTIONS[name])
-    if result["missing"]:
+    n_missing = result["n_total"] - result["n_scored"]  # `missing` has negatives too
+    if n_missing:
         bounds = result["bounds"]
-        what = f"if the {len(result['missing']):,} missing clips were all wrong; all right: "
+        what = f"if the {n_missing:,} missing clips were all wrong; all right: "
         what += f"{_score(bounds['ciou'][1])} and {_score(bounds['auc'][1])}"
         yield _row("at least", bounds["ciou"][0], bounds["auc"][0], what)
     ceiling = result["ceiling"]
@@ -131,10 +132,13 @@ def _extra_lines(result: Result) -> Iterator[str]:
 
 
 def _detection(of: str, scores: Mapping[str, Any]) -> str:
-    located = "none" if scores["loc_acc"] is None else _score(scores["loc_acc"])
+    ap, f1, located = (
+        "none" if scores[key] is None else _score(scores[key])
+        for key in ("ap", "max_f1", "loc_acc")
+    )
     return (
-        f"{INDENT}extended, {of}: AP {_score(scores['ap'])}, max-F1 {_score(scores['max_f1'])}, "
-        f"LocAcc {located} ({scores['n_positive']:,} + {scores['n_negative']:,} samples)"
+        f"{INDENT}extended, {of}: AP {ap}, max-F1 {f1}, LocAcc {located} "
+        f"({scores['n_positive']:,} + {scores['n_negative']:,} samples)"
     )
 
 

@@ -83,7 +83,13 @@ def _read_file(path: Path, check_classes: bool) -> TestSet:
         if not {"file", "class", "bbox"} & set(first):
             keys = ", ".join(sorted(first)) or "nothing"
             raise InvalidInput(f"{path}: entry 0 has {shown(keys)}; {_FORMS}")
-    return test_set_of(read_vggss_json(path, check_classes=check_classes))
+    test_set = test_set_of(read_vggss_json(path, check_classes=check_classes))
+    boxes = [edges for sample in test_set.samples for edges in sample.edges.tolist()]
+    if boxes and all(xmin >= xmax or ymin >= ymax for xmin, ymin, xmax, ymax in boxes):
+        raise InvalidInput(
+            f"{path}: no box covers a pixel; bbox is in fractions of the frame, 0..1"
+        )
+    return test_set
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -93,15 +94,29 @@ class BoxesFile:
             )
         size = content.sizes.get(clip_id, frame_size)
         found = []
+        skipped: list[_Row] = []
         for row in content.rows.get(clip_id, ()):
             try:
                 found.append(Detection(_box(row, size), row.label, row.score))
-            except ValueError as error:
-                raise ClipFailure(
-                    FailureKind.CORRUPT,
-                    f"{self.path}: entry {row.place} ({clip_id}): {error}; correct it",
-                ) from None
+            except ValueError:
+                skipped.append(row)
+        if skipped:
+            sys.stderr.write(self._note(clip_id, skipped, size) + "\n")
         return sorted(found, key=lambda d: (-d.score, d.label, d.box))
+
+    def _note(self, clip_id: str, skipped: Sequence[_Row], size: tuple[float, float] | None) -> str:
+        """Say what was left out, in the file's own numbers."""
+        first = skipped[0]
+        frame = "" if size is None else f" in a frame of {size[0]:g} x {size[1]:g}"
+        return (
+            f"{self.path}: {clip_id}: {len(skipped)} of {len(self._content.rows[clip_id])} boxes "
+            "skipped, which have no area or lie outside of the frame (the first: entry "
+            f"{first.place}, {_shown([_plain(value) for value in first.values])}{frame})"
+        )
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value.is_integer() else value
 
 
 def _box(row: _Row, size: tuple[float, float] | None) -> Box:
@@ -260,8 +275,6 @@ def _from_json(value: Any, dataset: Any, path: Path, coco_path: Path | None) -> 
         bbox = one.get("bbox")
         if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_number, bbox)):
             _refuse(path, where, f"bbox {_shown(bbox)} is not [x, y, width, height] in pixels")
-        if bbox[2] <= 0 or bbox[3] <= 0:
-            _refuse(path, where, f"bbox {_shown(bbox)} has no area")
         score = _score(one.get("score"), path, where)
         x, y, width, height = map(float, bbox)
         rows.setdefault(clip, []).append(_Row(place, label, score, (x, y, width, height), True))
@@ -368,12 +381,12 @@ def _from_parquet(path: Path) -> _Content:
         if not isinstance(clip, str) or not isinstance(label, str) or not label.strip():
             _refuse(path, where, "no clip_id or no detector_class")
         values = [one[edge] for edge in edges]
-        try:
-            box = Box.from_sequence(values)
-        except (TypeError, ValueError) as error:
-            _refuse(path, where, str(error))
+        if not all(map(_number, values)):
+            _refuse(path, where, f"{_shown(values)} are not four numbers")
+        if min(values) < 0 or max(values) > 1:  # pixels, perhaps
+            _refuse(path, where, f"box {_shown(values)} leaves the frame (fractions 0..1)")
         score = _score(one["score"], path, where)
-        x0, y0, x1, y1 = box.as_list()
+        x0, y0, x1, y1 = map(float, values)
         rows.setdefault(clip, []).append(_Row(place, label, score, (x0, y0, x1, y1), False))
     classes = sorted({row.label for found in rows.values() for row in found})
     return _Content(tuple(classes), rows)

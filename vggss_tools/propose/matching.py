@@ -13,7 +13,7 @@ from typing import Any
 
 from vggss_tools.checksums import sha256_of
 from vggss_tools.errors import VggssError
-from vggss_tools.propose.class_tables import ReviewedTable, TableMatcher
+from vggss_tools.propose.class_tables import ReviewedTable, TableMatcher, check_overrides
 from vggss_tools.propose.class_words import similarity, singular, synonyms
 from vggss_tools.propose.matches import SIMILARITY_THRESHOLD, Match, Matcher, Source
 from vggss_tools.propose.name_matching import NameMatcher
@@ -38,6 +38,7 @@ __all__ = [
     "TableMatcher",
     "Word2vecMatcher",
     "load_matcher",
+    "outside_of_table",
     "similarity",
     "singular",
     "synonyms",
@@ -54,10 +55,18 @@ class FirstMatcher:
         self.matchers = tuple(matchers)
 
     def match(self, sound_class: str, detector_classes: Sequence[str]) -> list[Match]:
-        """Return the matches of the first matcher that decides, none included."""
-        for matcher in self.matchers:
-            if matcher.decides(sound_class, detector_classes):
-                return matcher.match(sound_class, detector_classes)
+        """Return the matches of the first matcher that decides, none included.
+
+        Detector classes that the reviewed table does not know are left to the matchers after it.
+        """
+        for number, matcher in enumerate(self.matchers):
+            if not matcher.decides(sound_class, detector_classes):
+                continue
+            found = matcher.match(sound_class, detector_classes)
+            if isinstance(matcher, ReviewedTable) and (others := matcher.unknown(detector_classes)):
+                found += FirstMatcher(self.matchers[number + 1 :]).match(sound_class, others)
+                found.sort(key=lambda match: -match.similarity)  # stable
+            return found
         return []
 
     def decides(self, sound_class: str, detector_classes: Sequence[str]) -> bool:
@@ -117,6 +126,7 @@ def load_matcher(
     *,
     vectors: Sequence[Path] = (),
     overrides: Path | None = None,
+    detector_classes: Sequence[str] | None = None,
     threshold: float = SIMILARITY_THRESHOLD,
 ) -> Matcher:
     """Return a matcher by name.
@@ -131,14 +141,24 @@ def load_matcher(
         Files of word vectors, for ``auto`` and ``word2vec``.
     overrides : Path, optional
         A table of the user's, asked before everything else.
+    detector_classes : sequence of str, optional
+        The vocabulary that the objects of ``overrides`` have to be of; None: any.
     threshold : float
         Of the word vectors.
+
+    Raises
+    ------
+    VggssError
+        If there is no such matcher, or no such file.
+    InvalidInput
+        If a file is not what it should be.
     """
     if name not in MATCHERS:
         raise VggssError(f"matcher {name!r}: unknown; choose one of: {', '.join(MATCHERS)}")
     matchers: list[Matcher] = []
     if overrides is not None:
         matchers.append(TableMatcher.read(overrides, source="override"))
+        check_overrides(overrides, detector_classes)
     if name in ("auto", "table"):
         matchers += _shipped_tables()
     if name == "word2vec" or (name == "auto" and (vectors or _default_vectors_are_here())):
@@ -146,6 +166,17 @@ def load_matcher(
     elif name in ("auto", "names"):
         matchers.append(NameMatcher())
     return matchers[0] if len(matchers) == 1 else FirstMatcher(matchers)
+
+
+def outside_of_table(matcher: Matcher, detector_classes: Sequence[str]) -> list[str]:
+    """Return the detector's classes that the reviewed table, if it answers, does not know."""
+    matchers = matcher.matchers if isinstance(matcher, FirstMatcher) else (matcher,)
+    for one in matchers:
+        if isinstance(one, ReviewedTable):
+            return one.unknown(detector_classes)
+        if isinstance(one, TableMatcher) and one.vocabulary and one.covers(detector_classes):
+            break  # the sample world's, which has its own
+    return []
 
 
 def _shipped_tables() -> tuple[Matcher, Matcher]:

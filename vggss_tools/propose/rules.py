@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vggss_tools.classes import UnknownClass, check_class
 from vggss_tools.errors import InvalidInput, VggssError, not_readable
 
 SCHEMA = "vggss-box-rules/1"
@@ -217,4 +218,9 @@ def _interactions(value: Any, name: str) -> dict[str, tuple[str, ...]]:
             f"{name}: interactions.classes maps sound classes to lists of detector classes; "
             "correct it"
         )
+    for sound in value:
+        try:
+            check_class(sound)
+        except UnknownClass as error:
+            raise InvalidInput(f"{name}: interactions.classes: {error.message}") from None
     return {sound: tuple(one.casefold() for one in partners) for sound, partners in value.items()}

@@ -38,9 +38,13 @@ def read_card(weights: Path) -> dict[str, Any]:
         If the card is not one.
     """
     path = card_path(weights)
-    for file in (weights, path):
-        if not file.is_file():
-            raise VggssError(f"{file}: no such file; make it with `vggss train-detector`")
+    if not weights.is_file():
+        raise VggssError(f"{weights}: no such file; make it with `vggss train-detector`")
+    if not path.is_file():
+        raise VggssError(
+            f"{path}: no such file, and {weights.name} needs its card beside it; `vggss "
+            "train-detector` writes both"
+        )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vggss_tools.errors import InvalidInput
+from vggss_tools.evaluate.compare import RULES
 from vggss_tools.evaluate.rows import run_name
 from vggss_tools.report.sources import read_benchmark, read_per_clip
 
@@ -92,8 +93,10 @@ def check_comparable(benchmarks: Sequence[Mapping[str, Any]], names: Sequence[st
     Raises
     ------
     InvalidInput
-        If checksum or chosen subset differ.
+        If checksum or chosen subset differ, or the rule of a protocol's name.
     """
+    for name, benchmark in zip(names[1:], benchmarks[1:], strict=True):
+        _check_rules(benchmark, benchmarks[0], name, names[0])
     scored = [
         (used["sha256"], list(used.get("subset") or ()))
         for used in (benchmark["results"][0]["annotations"] for benchmark in benchmarks)
@@ -109,6 +112,18 @@ def check_comparable(benchmarks: Sequence[Mapping[str, Any]], names: Sequence[st
         )
 
 
+def _check_rules(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str, other: str) -> None:
+    rules = {result["protocol"]: result.get("rules") or {} for result in theirs["results"]}
+    for result in ours["results"]:
+        mine, its = result.get("rules") or {}, rules.get(result["protocol"], {})
+        for key in RULES:
+            if key in mine and key in its and mine[key] != its[key]:
+                raise InvalidInput(
+                    f"{name}: its {result['protocol']} is another rule than that of {other} "
+                    f"({key} {mine[key]}, not {its[key]}); score both under one"
+                )
+
+
 def _said(scored: tuple[str, list[str]]) -> str:
     sha256, subset = scored
     return f"sha256 {sha256[:12]}" + (f", only {' and '.join(subset)}" if subset else "")
@@ -122,7 +137,7 @@ def distinct_names(
     What is called alike is told apart by the result's file name, then by its folder's, then by a
     number.
     """
-    names = list(labels) or [run_name(benchmark) for benchmark in benchmarks]
+    names = list(labels) or _with_priors(benchmarks)
     for tell in (
         lambda i: paths[i].stem,
         lambda i: paths[i].absolute().parent.name,
@@ -138,3 +153,16 @@ def distinct_names(
                 for i in group:
                     names[i] = f"{name} ({marks[i]})"
     return names
+
+
+def _with_priors(benchmarks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the runs; with the weights of object priors where these differ."""
+    results = [one.get("results") or [{}] for one in benchmarks]
+    weights = [its[0].get("ogl") for its in results]
+    names = [run_name(benchmark) for benchmark in benchmarks]
+    if len(set(weights)) == 1:
+        return names
+    return [
+        f"{name}, {'without OGL' if weight is None else f'OGL {weight:g}'}"
+        for name, weight in zip(names, weights, strict=True)
+    ]
