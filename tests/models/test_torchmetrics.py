@@ -34,7 +34,7 @@ TENSORS = torch.from_numpy(MAPS)
 # One process of two: it sees its part of the clips as a DistributedSampler deals them out, in
 # batches of 4, and prints what it computes.
 WORKER = """
-import json, sys
+import json, os, sys
 from datetime import timedelta
 import torch
 from torch import distributed
@@ -59,8 +59,10 @@ for name in ("lvs", "vggss"):
             index=torch.tensor(clips) if with_index == "yes" else None,
         )
     found[name] = {key: value.item() for key, value in metric.compute().items()}
-print(json.dumps(found))
+print(json.dumps(found), flush=True)
+distributed.barrier()  # nobody leaves while another still asks
 distributed.destroy_process_group()
+os._exit(0)  # gloo's threads may outlive the interpreter, and abort it
 """
 
 
