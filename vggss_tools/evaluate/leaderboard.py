@@ -7,14 +7,13 @@ table of its own.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, TypeGuard
 
 from vggss_tools.annotate.vggss_json import PUBLISHED_NAME, PUBLISHED_SHA256
-from vggss_tools.errors import InvalidInput, VggssError, not_readable
+from vggss_tools.errors import InvalidInput
 from vggss_tools.evaluate.published import (
     CEILING_SLACK,
     FAMILIES,
@@ -24,7 +23,7 @@ from vggss_tools.evaluate.published import (
     family_of,
     published_results,
 )
-from vggss_tools.evaluate.results import SCHEMA as BENCHMARK_SCHEMA
+from vggss_tools.evaluate.result_file import read_result
 from vggss_tools.evaluate.subsets import FILE, NOT
 
 SCHEMA: Literal["vggss-leaderboard/1"] = "vggss-leaderboard/1"
@@ -204,29 +203,7 @@ def read_run(path: Path | str) -> dict[str, Any]:
     InvalidInput
         If it is something else, or a result lacks what a row needs.
     """
-    path = Path(path)
-    remedy = "make it with `vggss benchmark --json FILE`"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise VggssError(f"{path}: no such file; {remedy}") from None
-    except IsADirectoryError:
-        raise VggssError(f"{path}: a folder; give the benchmark's JSON in it") from None
-    except OSError as error:
-        raise not_readable(path, error) from None
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"{path}: not JSON ({reason}); {remedy}") from None
-    if not isinstance(value, dict) or value.get("schema") != BENCHMARK_SCHEMA:
-        raise InvalidInput(f"{path}: not a benchmark result ({BENCHMARK_SCHEMA}); {remedy}")
-    results = value.get("results")
-    if not isinstance(results, list) or not results:
-        raise InvalidInput(f"{path}: holds no results; {remedy}")
-    for index, result in enumerate(results):
-        fault = _fault(result)
-        if fault is not None:
-            raise InvalidInput(f"{path}: result {index}: {fault}; {remedy}")
-    return value
+    return read_result(path, _fault)
 
 
 # ---------------------------------------------------------------------------------------- rows

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vggss_tools.errors import InvalidInput, VggssError, not_readable
-from vggss_tools.evaluate.results import SCHEMA
+from vggss_tools.evaluate.result_file import REMEDY, read_result
 from vggss_tools.report.result_shape import ANNOTATIONS, BENCHMARK, RESULT, is_share, misshapen
 
 # What every result has; the rest is shown where it is there, so that other tools' files do.
@@ -25,33 +24,14 @@ def read_benchmark(path: Path | str) -> dict[str, Any]:
     InvalidInput
         If it is something else, or a result lacks one of its keys.
     """
-    path = Path(path)
-    remedy = "make it with `vggss benchmark --json FILE`"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise VggssError(f"{path}: no such file; {remedy}") from None
-    except OSError as error:
-        raise VggssError(f"{path}: cannot be read ({error.strerror}); check it") from None
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"{path}: not JSON ({reason}); {remedy}") from None
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise InvalidInput(f"{path}: not a benchmark result ({SCHEMA}); {remedy}")
-    results = value.get("results")
-    if not isinstance(results, list) or not results:
-        raise InvalidInput(f"{path}: holds no results; {remedy}")
-    for index, result in enumerate(results):
-        fault = _fault(result)
-        if fault:
-            raise InvalidInput(f"{path}: result {index}: {fault}; {remedy}")
+    value = read_result(path, _fault)
     odd = misshapen(value, BENCHMARK)
     if odd:
-        raise InvalidInput(f"{path}: {odd!r} is not as the benchmark writes it; {remedy}")
-    protocols = [result["protocol"] for result in results]
+        raise InvalidInput(f"{path}: {odd!r} is not as the benchmark writes it; {REMEDY}")
+    protocols = [result["protocol"] for result in value["results"]]
     twice = next((name for name in protocols if protocols.count(name) > 1), None)
     if twice:
-        raise InvalidInput(f"{path}: protocol {twice!r} has two results; {remedy}")
+        raise InvalidInput(f"{path}: protocol {twice!r} has two results; {REMEDY}")
     return value
 
 
