@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from tiny_vectors import write_vectors
 
 from vggss_tools.classes import openimages_classes, vggsound_classes
-from vggss_tools.cli.match_classes import command
+from vggss_tools.cli import group
 from vggss_tools.propose.coco_card import CLASSES as COCO_CLASSES
 
 
@@ -23,8 +23,8 @@ def match_classes(tmp_path: Path) -> Callable[..., Result]:
     """Run the command away from any data directory."""
 
     def run(*arguments: str | Path) -> Result:
-        given = ["--data", str(tmp_path / "none"), *map(str, arguments)]
-        return CliRunner().invoke(command, given, prog_name="vggss match-classes")
+        given = ["--data", str(tmp_path / "none"), "match-classes", *map(str, arguments)]
+        return CliRunner().invoke(group, given, prog_name="vggss")
 
     return run
 
@@ -65,8 +65,8 @@ def test_the_table_needs_neither_torch_nor_gensim(tmp_path: Path) -> None:
         "        if name.partition('.')[0] in ('torch', 'torchvision', 'gensim'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Without())\n"
-        "from vggss_tools.cli.match_classes import command\n"
-        "command(['--detector', 'openimages', '--json', '-'])\n"
+        "from vggss_tools.cli import main\n"
+        "main(['match-classes', '--detector', 'openimages', '--json', '-'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
