@@ -16,11 +16,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 HOMES = {
     "torch": {"propose", "models", "train", "predict.py"},
     "torchvision": {"propose", "models", "train", "predict.py"},
-    "jinja2": {"report"},
+    "jinja2": {"report", "annotate"},
+    "matplotlib": {"annotate"},
+    "yt_dlp": {"fetch", "doctor.py"},
+    "urllib3": {"fetch"},
+    "ray": {"engines"},
     "yaml": {"pipeline.py", "evaluate", "annotate", "propose", "classes.py"},
     "gensim": {"propose"},
     "torchmetrics": {"models"},
-    "fiftyone": {"propose"},
+    "fiftyone": {"propose", "verify"},
     "sqlite3": {"ledger.py"},
     "av": {"media"},
     "ffmpeg": {"media"},
@@ -40,8 +44,8 @@ FLOORS = [
     },
     {"clips.py", "clip_lists.py", "boxes.py", "classes.py"},
     {"workspace.py", "ledger.py", "stages.py", "engines", "media"},
-    {"annotate", "sample", "extract.py", "evaluate", "propose", "models"},
-    {"train", "predict.py", "report", "status.py", "pipeline.py"},
+    {"annotate", "sample", "fetch", "extract.py", "evaluate", "propose", "models"},
+    {"train", "predict.py", "report", "verify", "status.py", "doctor.py", "pipeline.py"},
     {"cli", "__main__.py"},
 ]
 

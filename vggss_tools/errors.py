@@ -58,15 +58,44 @@ class MissingExtra(VggssError):
         )
 
 
+class Action(StrEnum):
+    """What is done about a failure."""
+
+    GIVE_UP = "permanent"  # never tried again unless asked: the remote says that it is gone
+    PAUSE = "blocked"  # the whole session waits, then stops
+    RETRY = "transient"  # tried again at once, with growing pauses, and by the next run
+    REPLACE = "media"  # the file itself is unfit; another one may do
+    STOP = "fatal"  # the next clip would fail in the same way
+
+
 class FailureKind(StrEnum):
     """Why one clip failed at one stage. Each kind belongs to exactly one action."""
 
-    # Media: the file itself is unfit, trying again cannot help.
+    # Permanent: the source does not have it for us, however often it is asked.
+    REMOVED = "removed"
+    PRIVATE = "private"
+    ACCOUNT_TERMINATED = "account_terminated"
+    GEO_BLOCKED = "geo_blocked"
+    AGE_RESTRICTED = "age_restricted"
+    MEMBERS_ONLY = "members_only"
+    COPYRIGHT = "copyright"
     NOT_FOUND = "not_found"
+    # Blocked: the source refuses this session for a while, whatever the clip.
+    RATE_LIMITED = "rate_limited"
+    BOT_CHECK = "bot_check"
+    CAPTCHA = "captcha"
+    # Transient: the same request may succeed in a moment.
+    TIMEOUT = "timeout"
+    HTTP_5XX = "http_5xx"
+    NETWORK = "network"
+    TRUNCATED = "truncated"
+    # Media: the file itself is unfit, trying again cannot help.
     CORRUPT = "corrupt"
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
     TOO_SHORT = "too_short"
+    SILENT = "silent"
+    STILL_IMAGE = "still_image"
     # Fatal: the next clip would fail in the same way, so the stage stops.
     DISK_FULL = "disk_full"
     PERMISSION = "permission"
@@ -75,25 +104,58 @@ class FailureKind(StrEnum):
     ERROR = "error"
 
     @property
+    def action(self) -> Action:
+        """What is done about a failure of this kind."""
+        return _ACTIONS[self]
+
+    @property
     def fatal(self) -> bool:
         """Whether the whole stage stops at this failure."""
-        return self in _FATAL
+        return self.action is Action.STOP
 
     @property
     def permanent(self) -> bool:
         """Whether the same clip would fail again, however often it is tried."""
-        return self in _PERMANENT
+        return self.action in (Action.GIVE_UP, Action.REPLACE)
 
 
-_FATAL = frozenset({FailureKind.DISK_FULL, FailureKind.PERMISSION, FailureKind.TOOL_MISSING})
-_PERMANENT = frozenset(
-    {
-        FailureKind.CORRUPT,
-        FailureKind.NO_VIDEO,
-        FailureKind.NO_AUDIO,
-        FailureKind.TOO_SHORT,
-    }
-)
+_ACTIONS = {
+    kind: action
+    for action, kinds in {
+        Action.GIVE_UP: (
+            FailureKind.REMOVED,
+            FailureKind.PRIVATE,
+            FailureKind.ACCOUNT_TERMINATED,
+            FailureKind.GEO_BLOCKED,
+            FailureKind.AGE_RESTRICTED,
+            FailureKind.MEMBERS_ONLY,
+            FailureKind.COPYRIGHT,
+            FailureKind.NOT_FOUND,
+        ),
+        Action.PAUSE: (FailureKind.RATE_LIMITED, FailureKind.BOT_CHECK, FailureKind.CAPTCHA),
+        Action.RETRY: (
+            FailureKind.TIMEOUT,
+            FailureKind.HTTP_5XX,
+            FailureKind.NETWORK,
+            FailureKind.TRUNCATED,
+            FailureKind.ERROR,
+        ),
+        Action.REPLACE: (
+            FailureKind.CORRUPT,
+            FailureKind.NO_VIDEO,
+            FailureKind.NO_AUDIO,
+            FailureKind.TOO_SHORT,
+            FailureKind.SILENT,
+            FailureKind.STILL_IMAGE,
+        ),
+        Action.STOP: (
+            FailureKind.DISK_FULL,
+            FailureKind.PERMISSION,
+            FailureKind.TOOL_MISSING,
+        ),
+    }.items()
+    for kind in kinds
+}
 
 _ERRNO_KINDS = {
     errno.ENOSPC: FailureKind.DISK_FULL,

@@ -1,0 +1,1 @@
+"""File formats in which annotations leave and come back."""

@@ -1,0 +1,1 @@
+"""Getting the clips: sources, pacing and kinds of failure."""

@@ -1,0 +1,1 @@
+"""Verifying boxes in the FiftyOne App."""

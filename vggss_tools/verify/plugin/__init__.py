@@ -1,0 +1,1 @@
+"""The review plugin that FiftyOne loads; shipped in the wheel."""
