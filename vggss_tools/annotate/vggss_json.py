@@ -98,7 +98,11 @@ def box_defect(box: RawBox) -> BoxDefect | None:
 
 
 def read_vggss_json(
-    path: Path | str, *, check_classes: bool = False, repeated_files: bool = False
+    path: Path | str,
+    *,
+    check_classes: bool = False,
+    repeated_files: bool = False,
+    repeated_entries: bool = False,
 ) -> Annotations:
     """Read a file of the published format, whole or not at all.
 
@@ -108,6 +112,8 @@ def read_vggss_json(
         Refuse classes that VGG-Sound does not have.
     repeated_files : bool
         Let a clip have several entries, one a class (``silent.json`` of a release).
+    repeated_entries : bool
+        Let everything stand twice, for an audit.
 
     Raises
     ------
@@ -139,12 +145,12 @@ def read_vggss_json(
         except ValueError as error:
             raise InvalidInput(f"{path}: entry {index}: {error}") from None
         key = (entry.file, entry.label if repeated_files else "")
-        if key in seen:
+        if key in seen and not repeated_entries:
             raise InvalidInput(
                 f"{path}: entry {index}: {entry.file} stands there already, as entry {seen[key]}; "
                 "keep one of them"
             )
-        seen[key] = index
+        seen.setdefault(key, index)
         entries.append(entry)
     sha256 = hashlib.sha256(data).hexdigest()
     return Annotations(_name(path, sha256), sha256, tuple(entries))

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "train_image_weights",
         "Train the sample world's stand-in for ImageNet weights.",
     ),
+    "check": ("check", "Apply the rules of annotation to the boxes that stand."),
+    "audit": ("audit", "Find what is wrong in a file of boxes such as VGG-SS's."),
     "release": ("release", "Fold the annotation log into a released set of boxes."),
     "train": ("train", "Train a sound-source localiser; boxes are never used."),
     "predict": ("predict", "Write a model's localisation maps to a predictions file."),
