@@ -110,7 +110,9 @@ def test_the_page_shows_each_violation_on_its_frame(invoke: Invoke, tmp_path: Pa
         found = list(out.glob("pictures/*.jpg"))
         assert len(found) == pictures
         for picture in found:
-            assert (cv2.imread(str(picture))[:, :, 2] > 200).sum() > 500
+            image = cv2.imread(str(picture))
+            assert image is not None
+            assert (image[:, :, 2] > 200).sum() > 500
         workspace.frame_path(CLIP).unlink(missing_ok=True)
 
 
