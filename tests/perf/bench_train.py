@@ -29,7 +29,7 @@ from clip_folder import make_clip_folder
 from vggss_tools.media.audio import read_wav
 from vggss_tools.models.inputs import IMAGE_MEAN, IMAGE_STD
 from vggss_tools.models.lvs import LVS
-from vggss_tools.models.objectives import objective
+from vggss_tools.models.objectives import Pairs, objective
 from vggss_tools.models.spectrogram import SPECTROGRAMS
 from vggss_tools.train.config import TrainConfig
 from vggss_tools.train.data import batch_indices, pack
@@ -77,7 +77,8 @@ def usual_loop(workspace: Workspace, config: TrainConfig) -> Callable[[], None]:
     def step() -> None:
         batch = [load(i) for i in batch_indices(len(clips), config.batch_size, 0, 0)]
         images, sounds = (torch.stack(side) for side in zip(*batch, strict=True))
-        loss = objective(config.objective)(network(images, sounds), config.temperature, None)
+        places, voices = network.encode_images(images), network.encode_sounds(sounds)
+        loss = objective(config.objective)(Pairs(places, voices, config.temperature))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -31,8 +31,8 @@ from vggss_tools.errors import VggssError
 from vggss_tools.locks import only_one
 from vggss_tools.models.checkpoint import Checkpoint, read_checkpoint
 from vggss_tools.models.inputs import image_batch, sound_batch
-from vggss_tools.models.lvs import LVS, pair_maps
-from vggss_tools.models.objectives import nearest_sounds, objective
+from vggss_tools.models.lvs import LVS
+from vggss_tools.models.objectives import Pairs, nearest_sounds, objective
 from vggss_tools.progress import progress_bar
 from vggss_tools.train.config import TrainConfig
 from vggss_tools.train.data import PackedClips, training_batch
@@ -184,7 +184,7 @@ class Trainer:
             voices = self.network.encode_sounds(heard)
         name = c.warmup_objective if step < c.warmup_steps else c.objective
         ignored = nearest_sounds(voices, c.ignore_nearest)
-        return objective(name)(pair_maps(places, voices), c.temperature, ignored)
+        return objective(name)(Pairs(places, voices, c.temperature, ignored))
 
     def take_step(self) -> float:
         """Do one step and return its loss.
