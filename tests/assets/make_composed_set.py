@@ -19,6 +19,7 @@ loudness and noise. Of recordings of two seconds and more, training hears the fi
 the rest; shorter ones are shared. There are one to three pictures a class, the same in both splits:
 this measures association and localisation, not generalisation to new instances.
 """
+# mypy: disable-error-code="import-not-found, import-untyped, unused-ignore"
 
 from __future__ import annotations
 
