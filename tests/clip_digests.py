@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from vggss_tools.annotate.test_clips import TABLE, digest
+from vggss_tools.annotate.audit.test_clips import TABLE, digest
 from vggss_tools.clip_lists import read_clip_list
 
 HEAD = (

@@ -11,9 +11,9 @@ import pytest
 from click.testing import Result
 from clip_digests import digests_of
 
+from vggss_tools.annotate.audit.second_opinion import DOUBTS, ask_vggsounder
+from vggss_tools.annotate.audit.test_clips import TABLE, vggsound_test_clips
 from vggss_tools.annotate.errata import read_errata
-from vggss_tools.annotate.second_opinion import DOUBTS, ask_vggsounder
-from vggss_tools.annotate.test_clips import TABLE, vggsound_test_clips
 from vggss_tools.annotate.vggss_json import read_vggss_json
 from vggss_tools.evaluate.vggsounder import read_vggsounder
 from vggss_tools.resources import resource

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggss_tools.annotate.events import AnnotationStage, Decision, Event, EventBox
-from vggss_tools.annotate.fold import conflicting_ids, fold, in_order
+from vggss_tools.annotate.fold import by_person, conflicting_ids, fold, in_order
 from vggss_tools.boxes import Box
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -33,10 +33,11 @@ def act(number: int, minute: int, decision: str = "yes", **change: Any) -> Event
 
 
 acts = st.builds(
-    lambda number, minute, decision, clip, label, reviewer, supersedes: act(
+    lambda number, minute, decision, clip, label, reviewer, stage, supersedes: act(
         number,
         minute,
         decision,
+        stage=stage,
         clip_id=f"video{clip}_000000",
         label=label,
         reviewer=reviewer,
@@ -47,7 +48,8 @@ acts = st.builds(
     decision=st.sampled_from(list(Decision)),
     clip=st.integers(0, 1),
     label=st.sampled_from(["elk bugling", "dog barking"]),
-    reviewer=st.sampled_from(["ada", "ben"]),
+    reviewer=st.sampled_from(["ada", "ben", "detector"]),
+    stage=st.sampled_from(list(AnnotationStage)),
     supersedes=st.none() | st.integers(0, 12),
 )
 
@@ -63,12 +65,78 @@ def test_the_state_is_the_same_in_any_order_of_the_log(events: list[Event], rand
 
 @given(st.lists(acts, max_size=12))
 def test_each_clip_and_class_has_the_newest_event_that_stands(events: list[Event]) -> None:
-    """What counts is an event of the log, and no other opinion on it is newer."""
+    """What counts is an event of the log; no opinion of a person is newer, or of anybody."""
     for clip_id, state in fold(events).items():
         for label, about in state.classes.items():
             assert about.newest in events
             assert (about.newest.clip_id, about.newest.label) == (clip_id, label)
-            assert max(about.opinions.values(), key=lambda event: event.order) == about.newest
+            opinions = list(about.opinions.values())
+            people = [event for event in opinions if by_person(event)]
+            assert max(people or opinions, key=lambda event: event.order) == about.newest
+
+
+@given(st.lists(acts, min_size=1, max_size=12))
+def test_every_question_that_was_asked_has_a_state(events: list[Event]) -> None:
+    """Whatever takes back whatever, no clip and class falls out of the fold."""
+    events = in_order(events)
+    asked = {(event.clip_id, event.label) for event in events}
+    states = fold(events)
+    assert {(clip, label) for clip, state in states.items() for label in state.classes} == asked
+
+
+@given(st.lists(acts, max_size=12))
+def test_programs_never_override_people(events: list[Event]) -> None:
+    """With or without the automatic events, what people decided is the same."""
+    people = [event for event in in_order(events) if by_person(event)]
+    alone, merged = fold(people), fold(events)
+    for clip_id, state in alone.items():
+        for label, about in state.classes.items():
+            assert merged[clip_id].classes[label].newest == about.newest
+
+
+def test_a_later_automatic_event_does_not_count_after_a_person() -> None:
+    """A detector that runs again changes nothing that a person decided."""
+    person = act(1, 0, "no", reviewer="ada")
+    again = act(2, 9, "unseen", stage="auto", reviewer="detector", supersedes=person.event_id)
+    state = fold([person, again])[CLIP].classes[LABEL]
+    assert state.newest == person
+    assert set(state.opinions) == {"ada", "detector"}
+
+
+def test_a_program_under_a_persons_name_is_not_their_opinion() -> None:
+    """Where one name stands for both, the person's own event is kept."""
+    person, program = act(1, 0, "no"), act(2, 1, "yes", stage="auto")
+    assert fold([person, program])[CLIP].classes[LABEL].opinions == {"ada": person}
+
+
+def test_an_undo_brings_back_what_stood_before() -> None:
+    """``unseen`` that takes an event back hides neither one's own nor another's decision."""
+    bens = act(1, 0, "yes", reviewer="ben")
+    first, second = act(2, 1, "no"), act(3, 2, "not_sure")
+    undo = act(4, 3, "unseen", supersedes=second.event_id)
+    both = act(5, 4, "unseen", supersedes=first.event_id)
+    assert fold([bens, first, second, undo])[CLIP].classes[LABEL].newest == first
+    state = fold([bens, first, second, undo, both])[CLIP].classes[LABEL]
+    assert state.newest == bens
+    assert set(state.opinions) == {"ben"}
+
+
+def test_boxes_that_replace_a_detectors_are_no_undo() -> None:
+    """A person who corrects boxes without deciding supersedes the detector, and that counts."""
+    answer = act(1, 0, "yes", reviewer="ben")
+    detected = act(2, 1, "unseen", stage="auto", reviewer="detector")
+    drawn = act(3, 2, "unseen", stage="manual", supersedes=detected.event_id)
+    state = fold([answer, detected, drawn])[CLIP].classes[LABEL]
+    assert state.newest == drawn
+    assert set(state.opinions) == {"ada", "ben"}
+
+
+def test_an_undo_of_everything_leaves_the_clip_undecided() -> None:
+    """Where nothing else was said by a person, the undo itself stands, with its boxes."""
+    detected = act(1, 0, "unseen", stage="auto", reviewer="detector")
+    answer = act(2, 1, "yes")
+    undo = act(3, 2, "unseen", supersedes=answer.event_id)
+    assert fold([detected, answer, undo])[CLIP].classes[LABEL].newest == undo
 
 
 def test_the_newest_decision_and_boxes_count() -> None:

@@ -15,7 +15,7 @@ from click.testing import Result
 
 from vggss_tools.annotate.events import AnnotationStage, Decision, Event, EventBox
 from vggss_tools.annotate.log import append_events
-from vggss_tools.annotate.release import make_release
+from vggss_tools.annotate.release.making import make_release
 from vggss_tools.annotate.vggss_json import read_vggss_json
 from vggss_tools.boxes import Box
 from vggss_tools.clips import Clip, write_clips

@@ -1,8 +1,16 @@
 """Today's state of the annotations: a fold over the events, whatever order they were merged in.
 
-Events are taken by time, then by id. Of each clip and class the newest event counts, with its
-decision and its boxes as they then stood. An event with the same id as another counts once. An
-event that a later one supersedes (on the same clip and class) does not count.
+Events are taken by time, then by id; an event with the same id as another counts once. Of each
+clip and class the newest event counts, with its decision and its boxes as they then stood, but
+
+- **people before programs**: where a person has spoken (stage ``manual`` or ``verify``), no
+  automatic event counts, however new it is, nor can it take back what a person said;
+- an event that a later one supersedes (on the same clip and class) does not count;
+- a person's event that supersedes a person's and says ``unseen`` takes that one back and puts
+  nothing in its place: what stood before counts again. It counts itself only where no person says
+  anything else. The same holds among programs.
+
+What several reviewers say together is :mod:`vggss_tools.annotate.consensus`.
 """
 
 from __future__ import annotations
@@ -10,9 +18,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
-from vggss_tools.annotate.events import Decision, Event
+from vggss_tools.annotate.events import AnnotationStage, Decision, Event
 from vggss_tools.boxes import Box
 
 
@@ -25,7 +34,7 @@ class ClassState:
     newest : Event
         The event that counts.
     opinions : mapping of reviewer to Event
-        Each reviewer's own newest event, by name.
+        Each reviewer's own newest event, by name; a person's before a program's under one name.
     """
 
     newest: Event
@@ -66,19 +75,18 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     Where an id was given to two different events, which no tool of ours does, the first of them
     counts; :func:`conflicting_ids` names such ids.
     """
-    ordered = sorted(events, key=lambda event: (*event.order, event.as_line()))
     once: dict[str, Event] = {}
-    for event in ordered:
-        once.setdefault(event.event_id, event)
-    return list(once.values())
+    for event in events:
+        known = once.setdefault(event.event_id, event)
+        if known != event and _place(event) < _place(known):
+            once[event.event_id] = event
+    return sorted(once.values(), key=lambda event: event.order)
 
 
 def conflicting_ids(events: Iterable[Event]) -> list[str]:
     """Return the ids, sorted, that stand for more than one event."""
-    by_id: dict[str, set[Event]] = defaultdict(set)
-    for event in events:
-        by_id[event.event_id].add(event)
-    return sorted(event_id for event_id, same in by_id.items() if len(same) > 1)
+    first: dict[str, Event] = {}
+    return sorted({e.event_id for e in events if first.setdefault(e.event_id, e) != e})
 
 
 def fold(events: Iterable[Event]) -> dict[str, ClipState]:
@@ -92,12 +100,11 @@ def fold(events: Iterable[Event]) -> dict[str, ClipState]:
 
     states: dict[str, dict[str, ClassState]] = defaultdict(dict)
     for (clip_id, label), group in sorted(groups.items()):
-        standing = _standing(group)
-        if standing:
-            opinions = {event.reviewer: event for event in standing}
-            states[clip_id][label] = ClassState(
-                standing[-1], MappingProxyType(dict(sorted(opinions.items())))
-            )
+        standing = _people_last(_standing(group))
+        opinions = {event.reviewer: event for event in standing}
+        states[clip_id][label] = ClassState(
+            standing[-1], MappingProxyType(dict(sorted(opinions.items())))
+        )
     return {clip_id: ClipState(clip_id, MappingProxyType(c)) for clip_id, c in states.items()}
 
 
@@ -118,12 +125,34 @@ def outcome(state: ClipState | None, label: str) -> str:
     return str(about.decision)
 
 
+def by_person(event: Event) -> bool:
+    """Whether a person made the event, not a program."""
+    return event.stage is not AnnotationStage.AUTO
+
+
+def _place(event: Event) -> tuple[datetime, str, str]:
+    """The place of an event among all, those with the same id included."""
+    return (*event.order, event.as_line())
+
+
 def _standing(group: list[Event]) -> list[Event]:
-    """Leave out the events that a later one of the same clip and class takes back."""
-    seen: set[str] = set()
+    """Leave out what a later event of the same clip and class takes back; something is left."""
+    seen: dict[str, Event] = {}
     taken_back: set[str] = set()
+    retractions: set[str] = set()
     for event in group:
-        if event.supersedes in seen:
-            taken_back.add(event.supersedes)
-        seen.add(event.event_id)
-    return [event for event in group if event.event_id not in taken_back]
+        earlier = seen.get(event.supersedes) if event.supersedes else None
+        if earlier is not None and (by_person(event) or not by_person(earlier)):
+            taken_back.add(earlier.event_id)
+            if event.decision is Decision.UNSEEN and by_person(event) == by_person(earlier):
+                retractions.add(event.event_id)
+        seen[event.event_id] = event
+    left = [event for event in group if event.event_id not in taken_back]
+    said = [event for event in left if event.event_id not in retractions]
+    says_more = any(map(by_person, said)) or not any(map(by_person, left))
+    return said if said and says_more else left
+
+
+def _people_last(events: list[Event]) -> list[Event]:
+    """Move people's events behind the automatic ones; each keep their order."""
+    return sorted(events, key=by_person)

@@ -21,8 +21,8 @@ from vggss_tools.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from vggss_tools.annotate.audit import Finding
-    from vggss_tools.annotate.second_opinion import SecondOpinion
+    from vggss_tools.annotate.audit.defects import Finding
+    from vggss_tools.annotate.audit.second_opinion import SecondOpinion
     from vggss_tools.annotate.vggss_json import Annotations
 
 SCHEMA = "vggss-audit/1"
@@ -80,7 +80,7 @@ def command(
       vggss audit vggss.json --second-opinion vggsounder --doubtful doubtful.txt
       vggss audit releases/v1/vggss.json --test-clips none --json -
     """
-    from vggss_tools.annotate.audit import audit, counts
+    from vggss_tools.annotate.audit.defects import audit, counts
     from vggss_tools.annotate.vggss_json import read_vggss_json
 
     if doubtful_out is not None and second_opinion is None:
@@ -118,7 +118,7 @@ def _allowed(test_clips: str | None) -> Container[str] | None:
     if test_clips == "none":
         return None
     if test_clips is None:
-        from vggss_tools.annotate.test_clips import vggsound_test_clips
+        from vggss_tools.annotate.audit.test_clips import vggsound_test_clips
 
         return vggsound_test_clips()
     from vggss_tools.clip_lists import read_clip_list
@@ -127,7 +127,7 @@ def _allowed(test_clips: str | None) -> Container[str] | None:
 
 
 def _ask(annotations: Annotations) -> SecondOpinion:
-    from vggss_tools.annotate.second_opinion import ask_vggsounder
+    from vggss_tools.annotate.audit.second_opinion import ask_vggsounder
     from vggss_tools.evaluate.vggsounder import read_vggsounder
 
     return ask_vggsounder(annotations.entries, read_vggsounder())
@@ -141,7 +141,7 @@ def _hand_over(
     json_out: str | None,
 ) -> None:
     """Write the doubtful clips where `vggss verify --only doubtful` finds them."""
-    from vggss_tools.annotate.second_opinion import format_doubtful
+    from vggss_tools.annotate.audit.second_opinion import format_doubtful
     from vggss_tools.atomic import write_text_atomic
 
     if out is None:
@@ -195,7 +195,7 @@ def _print_findings(
 
 
 def _print_opinion(opinion: SecondOpinion) -> None:
-    from vggss_tools.annotate.second_opinion import DOUBTS
+    from vggss_tools.annotate.audit.second_opinion import DOUBTS
 
     say(f"{opinion.version} labels {opinion.covered} of {opinion.n_clips} clips; "
         f"{opinion.confirmed} have the class among their labels")  # fmt: skip

@@ -12,7 +12,7 @@ from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import Workspace
 
 if TYPE_CHECKING:
-    from vggss_tools.annotate.checking import Standing, Violation
+    from vggss_tools.annotate.audit.rules import Standing, Violation
 
 SCHEMA = "vggss-check/1"
 SHOWN = 40  # violations on a screen; --json and --out have all
@@ -55,7 +55,7 @@ def command(
       vggss check --split test --out to-look-at
       vggss check vggss.json --json -
     """
-    from vggss_tools.annotate.checking import check, counts
+    from vggss_tools.annotate.audit.rules import check, counts
     from vggss_tools.propose.rules import load_rules
 
     if file is not None and split is not None:
@@ -97,7 +97,7 @@ def command(
 
 
 def _standing(workspace: Workspace, file: Path | None, split: str | None) -> list[Standing]:
-    from vggss_tools.annotate.checking import standing_in_file, standing_in_log
+    from vggss_tools.annotate.audit.rules import standing_in_file, standing_in_log
     from vggss_tools.annotate.fold import fold
     from vggss_tools.annotate.log import read_events
     from vggss_tools.annotate.vggss_json import read_vggss_json
@@ -116,7 +116,7 @@ def _standing(workspace: Workspace, file: Path | None, split: str | None) -> lis
 def _write_page(
     out: Path, violations: list[Violation], standing: list[Standing], workspace: Workspace
 ) -> None:
-    from vggss_tools.annotate.check_page import PAGE, write_page
+    from vggss_tools.annotate.audit.page import PAGE, write_page
 
     frames = {
         one.clip_id: path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -24,12 +25,38 @@ from vggss_tools.workspace import Workspace
     is_flag=True,
     help="Replace a release there; the old one is kept in .replaced beside it.",
 )
+@click.option(
+    "--consensus",
+    "needed",
+    metavar="C",
+    type=click.IntRange(min=1),
+    help="Release what at least C reviewers agree on (the paper's C is 2).  [default: the newest "
+    "decision counts]",
+)
+@click.option(
+    "--against",
+    metavar="NAME|PATH",
+    help="Release or vggss.json to say the changes since.  [default: the newest earlier release "
+    "of the split]",
+)
+@click.option(
+    "--date",
+    "dated",
+    metavar="YYYY-MM-DD",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Date of the release.  [default: the day of the newest annotation, UTC]",
+)
+@click.option("--licence", metavar="TEXT", help="Licence of the boxes, for the datasheet.")
 @data_option
 @json_option
 def command(
     name: str,
     split: str,
     out: Path | None,
+    needed: int | None,
+    against: str | None,
+    dated: datetime | None,
+    licence: str | None,
     *,
     force: bool,
     workspace: Workspace,
@@ -38,18 +65,30 @@ def command(
     """Fold the annotation log into a released set of boxes.
 
     Writes releases/NAME in the data directory: vggss.json (what sounds, in the published format
-    of VGG-SS), silent.json (what is visible and silent) and release.json (counts, checksums, and
-    who the boxes come from). A release never changes: with the same annotations nothing is
-    written, with others NAME is refused.
+    of VGG-SS), silent.json (what is visible and silent), the same boxes as COCO and Parquet,
+    decisions.csv (why clips are left out), a datasheet with drawings, the changes since an earlier
+    release, release.json (counts, and who the boxes come from) and SHA256SUMS. A release never
+    changes: with the same annotations nothing is written, with others NAME is refused.
 
     \b
     Examples:
       vggss release 2026-03
+      vggss release 2026-04 --consensus 2 --against 2026-03 --licence "CC BY 4.0"
       vggss --data world release sample --split test --json
     """
-    from vggss_tools.annotate.release import make_release
+    from vggss_tools.annotate.release.making import make_release
 
-    release = make_release(workspace, name, split=split, folder=out, force=force)
+    release = make_release(
+        workspace,
+        name,
+        split=split,
+        folder=out,
+        force=force,
+        needed=needed,
+        against=against,
+        dated=dated.date() if dated else None,
+        licence=licence,
+    )
     manifest = release.manifest
     if release.kept is not None:
         say(f"The release that was there is kept: {release.kept}")
@@ -67,6 +106,16 @@ def command(
             click.echo(f"  clips left out, by decision: {listed}")
         reviewers = ", ".join(f"{name} ({n:,})" for name, n in sources["reviewers"].items())
         click.echo(f"  reviewers (events): {reviewers}")
+        changes = manifest.get("changes")
+        if changes:
+            listed = ", ".join(
+                f"{'?' if n is None else f'{n:,}'} {key.replace('_', ' ')}"
+                for key, n in changes.items()
+                if key != "against"
+            )
+            click.echo(f"  since {changes['against']['name']}: {listed}")
+        for file, reason in manifest.get("left_out", {}).items():
+            click.echo(f"  without {file}: {reason}")
         if manifest["stand_in"]:
             click.echo("  stand-in: boxes are a sample world's own truth; nobody looked at them")
     emit_json({**manifest, "action": release.action, "folder": str(release.folder)}, json_out)

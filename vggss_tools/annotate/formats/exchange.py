@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vggss_tools.annotate.events import Decision, EventBox
+from vggss_tools.annotate.vggss_json import RawBox
 
 # The paper's step 3 shows five seconds round the frame (section 4.1).
 SEGMENT_SECONDS = 5.0
@@ -37,6 +38,12 @@ class Item:
         Seconds into the file ``clip`` at which the clip's ten seconds begin.
     frame_time : float
         Seconds into the ten seconds at which the frame stands.
+    event_id : str or None
+        Of the event that stands; None where there is none yet. A format that can hold it gives it
+        back as ``Answer.base``, so that what was left as it went out is told from an answer.
+    broken : tuple of (int, (xmin, ymin, xmax, ymax))
+        Broken boxes of a published file that are kept (``--errata keep``), with their places
+        among all boxes. Only formats with ``holds_broken`` write them.
     """
 
     clip_id: str
@@ -53,6 +60,8 @@ class Item:
     audio: Path | None = None
     offset: float = 0.0
     frame_time: float = 4.96
+    event_id: str | None = None
+    broken: tuple[tuple[int, RawBox], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,17 @@ class Answer:
         None where the file says nothing.
     boxes : tuple of EventBox or None
         None where the format or the file holds none.
+    reviewer, time : str or None, datetime or None
+        Who answered and when, where the file says so itself; never what merely stood when it was
+        written (``Item.reviewer``, ``Item.time``), which the file may hold under another name.
+    base : str or None
+        ``Item.event_id`` as it was written; "" where it was None. None where the file does not
+        say: the answer is then compared with what stands today.
+    only_sounding : bool
+        Whether ``boxes`` has none of the silent ones because the format cannot hold them; those
+        that stand are then kept.
+    left_out : tuple of str
+        What the file says about the clip and is not taken, as documented; one line each.
     """
 
     where: str
@@ -76,6 +96,9 @@ class Answer:
     boxes: tuple[EventBox, ...] | None = None
     reviewer: str | None = None
     time: datetime | None = None
+    base: str | None = None
+    only_sounding: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 class Refused(ValueError):
@@ -83,6 +106,9 @@ class Refused(ValueError):
 
     def __init__(self, where: str, cause: str, clip_id: str | None = None) -> None:
         super().__init__(f"{where}: {clip_id}: {cause}" if clip_id else f"{where}: {cause}")
+        self.where = where
+        self.cause = cause
+        self.clip_id = clip_id
 
 
 class Media(Protocol):
@@ -93,6 +119,9 @@ class Media(Protocol):
 
     def clip(self, item: Item, beside: Path) -> str:
         """Return what it says for the item's video (the whole file, sound included)."""
+
+    def audio(self, item: Item, beside: Path) -> str:
+        """Return what it says for the item's sound alone."""
 
 
 class Format(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vggss_tools.annotate.checking import Standing, Violation, counts
+from vggss_tools.annotate.audit.rules import Standing, Violation, counts
 from vggss_tools.atomic import atomic_path, write_text_atomic
 from vggss_tools.boxes import Box
 
@@ -79,10 +79,10 @@ def _html(rows: list[dict[str, Any]], number: dict[str, int]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("vggss_tools", "annotate"),
+        loader=PackageLoader("vggss_tools.annotate.audit", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("check_page.html.j2").render(rows=rows, counts=number)
+    return environment.get_template("page.html.j2").render(rows=rows, counts=number)

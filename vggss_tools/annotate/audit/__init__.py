@@ -1,0 +1,1 @@
+"""What is wrong in a file of boxes, and which boxes break the rules of annotation."""

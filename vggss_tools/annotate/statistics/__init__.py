@@ -1,0 +1,1 @@
+"""Counts of clips, classes and boxes, as text, drawings and a page."""
