@@ -286,3 +286,17 @@ def test_a_browser_that_keeps_nothing_says_so(chromium: Any, folder: Path, tmp_p
     answers = download(page, tmp_path / "answers.json")
     assert [answer["decision"] for answer in answers["answers"]] == ["yes"]
     context.close()
+
+
+def test_two_tabs_of_one_page_keep_both_answers(page: Any, url: str, tmp_path: Path) -> None:
+    """What is answered in one tab is taken over by the other, which overwrites nothing."""
+    start(page)
+    other = page.context.new_page()
+    other.goto(url)
+    other.keyboard.press("y")
+    wait_for(page, "document.getElementById('progress').value === 1")
+    assert at(page) == 1
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("n")
+    answers = download(page, tmp_path / "answers.json")
+    assert [answer["decision"] for answer in answers["answers"]] == ["yes", "no"]
