@@ -62,7 +62,12 @@ def test_the_wheel_carries_the_data(wheel: Path) -> None:
     assert "vggss_tools/annotations/README.md" in names
     assert "vggss_tools/pipelines/quickstart.yaml" in names
     assert "vggss_tools/report/report.html.j2" in names
-    assert "vggss_tools/py.typed" in names
+    tree = {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "vggss_tools").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert tree <= set(names)
     weights = [name for name in names if name.startswith("vggss_tools/propose/weights/")]
     assert weights
     assert sum(sizes[name] for name in weights) < 6_000_000
