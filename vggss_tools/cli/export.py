@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import FormatName, data_option, emit_json, json_option, say
 from vggss_tools.errors import InvalidInput
 from vggss_tools.workspace import Workspace
 
@@ -19,7 +19,7 @@ DECISIONS = ("yes", "no", "not_sure", "unseen")
 
 
 @click.command("export")
-@click.argument("format_name", metavar="FORMAT")
+@click.argument("format_name", metavar="FORMAT", type=FormatName())
 @click.option(
     "--out",
     required=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import FormatName, data_option, emit_json, json_option, say
 from vggss_tools.errors import InvalidInput
 from vggss_tools.workspace import Workspace
 
@@ -18,7 +18,7 @@ _SHOWN = 5
 
 
 @click.command("import")
-@click.argument("format_name", metavar="FORMAT")
+@click.argument("format_name", metavar="FORMAT", type=FormatName())
 @click.argument("path", metavar="PATH")
 @click.option(
     "--reviewer",

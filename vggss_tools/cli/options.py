@@ -217,3 +217,18 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
+
+
+class FormatName(click.ParamType):
+    """The name of a format of annotations; another one is a usage error that lists them."""
+
+    name = "format"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a name that the registry does not have."""
+        from vggss_tools.annotate.formats.registry import REGISTERED
+
+        if value not in REGISTERED:
+            known = ", ".join(REGISTERED)
+            self.fail(f"{value}: no such format; choose one of {known}.", param, ctx)
+        return value

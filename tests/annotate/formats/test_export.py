@@ -399,7 +399,7 @@ def test_an_unknown_format_is_named_with_those_there_are(
 ) -> None:
     """A slip of the finger costs nothing."""
     result = invoke("export", "cocoo", "--out", tmp_path / "x", "--data", world.workspace.root)
-    assert result.exit_code == 6
+    assert result.exit_code == 2
     assert "coco, webdataset" in result.stderr
 
 
