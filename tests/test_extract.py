@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,10 @@ from click.testing import Result
 from clip_maker import make_clip
 
 from vggss_tools.clips import Clip, write_clips
+from vggss_tools.ledger import Ledger, Outcome
 from vggss_tools.media.audio import centre_audio, read_wav
-from vggss_tools.media.frames import frame_at
+from vggss_tools.media.frames import frame_at, frames_at
+from vggss_tools.media.ticks import middle_ticks
 from vggss_tools.workspace import Workspace
 
 Invoke = Callable[..., Result]
@@ -180,6 +183,129 @@ def test_a_loop_of_links_is_an_unfit_clip(invoke: Invoke, workspace: Workspace) 
     assert result.exit_code == 3, result.output
     report = json.loads(result.stdout)
     assert (report["done"], report["failed"]) == (1, {"corrupt": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "frame_time"),
+    [
+        (["--frame", "benchmark"], 4.96),
+        (["--frame", "centre"], 5.0),
+        (["--frame", "time:2.5"], 2.5),
+        (["--frame-time", "2.5"], 2.5),
+    ],
+)
+def test_choices_of_the_frame(
+    invoke: Invoke, workspace: Workspace, arguments: list[str], frame_time: float
+) -> None:
+    """Each way to name a moment gives the frame of that moment."""
+    result = invoke("extract", "--data", workspace.root, "--workers", 0, "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["settings"]["frame_time"] == frame_time
+    picture = cv2.imread(str(workspace.frame_path(GOOD)))
+    assert picture is not None
+    exact = frame_at(workspace.clip_path(GOOD), frame_time)
+    assert np.abs(picture[:, :, ::-1].astype(int) - exact).mean() < 5
+
+
+def test_several_frames(invoke: Invoke, workspace: Workspace) -> None:
+    """Numbered frames stand in a folder beside the benchmark's; those of another run go."""
+    folder = workspace.root / "frames" / GOOD
+    result = invoke("extract", "--data", workspace.root, "--workers", 0, "--frame", "frames:5@1")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in folder.iterdir()) == [f"{n:03d}.jpg" for n in range(1, 6)]
+    picture = cv2.imread(str(folder / "002.jpg"))
+    assert picture is not None
+    exact = frames_at(workspace.clip_path(GOOD), middle_ticks(5, Fraction(1)))[1]
+    assert np.abs(picture[:, :, ::-1].astype(int) - exact).mean() < 5
+    benchmark = workspace.frame_path(GOOD).read_bytes()
+
+    result = invoke("extract", "--data", workspace.root, "--workers", 0, "--frame", "frames:2@25")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in folder.iterdir()) == ["001.jpg", "002.jpg"]
+    assert workspace.frame_path(GOOD).read_bytes() == benchmark
+    assert (folder / "002.jpg").read_bytes() != benchmark  # of an even number, no one is it
+    assert (folder / "001.jpg").read_bytes() == benchmark
+
+
+@pytest.mark.parametrize(("length", "seconds"), [("3s", 3), ("10s", 10), ("full", 10)])
+def test_choices_of_the_sound(
+    invoke: Invoke, workspace: Workspace, length: str, seconds: int
+) -> None:
+    """A length by name, or all that there is."""
+    result = invoke("extract", "--data", workspace.root, "--workers", 0, "--audio", length)
+    assert result.exit_code == 0, result.output
+    sound, rate = read_wav(workspace.audio_path(GOOD))
+    assert rate == 16_000
+    assert len(sound) == pytest.approx(seconds * 16_000, abs=1_600 if length == "full" else 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--frame", "centre", "--frame-time", "5"],
+        ["--audio", "3s", "--seconds", "3"],
+        ["--audio", "full", "--centre", "5"],
+        ["--seconds", "0.00001"],
+        ["--frame", "middle"],
+        ["--frame", "time:"],
+        ["--frame", "time:nan"],
+        ["--frame", "time:-1"],
+        ["--frame", "frames:5"],
+        ["--frame", "frames:0@5"],
+        ["--frame", "frames:5@0"],
+        ["--frame", "frames:11@1"],
+        ["--frame", "frames:1@1/0"],
+        ["--audio", "5s"],
+        ["--address", "auto"],
+    ],
+    ids=" ".join,
+)
+def test_choices_that_contradict_or_fit_no_clip(
+    invoke: Invoke, workspace: Workspace, arguments: list[str]
+) -> None:
+    """They are usage errors of one line, before anything is done."""
+    result = invoke("extract", "--data", workspace.root, *arguments)
+    assert result.exit_code == 2, result.output
+    assert "Error:" in result.stderr.splitlines()[-1]
+    assert not workspace.ledger_path.exists()
+
+
+def test_clip_inside_of_a_longer_file(invoke: Invoke, workspace: Workspace) -> None:
+    """Where the ledger says at which second a clip begins, frame and sound are taken from there."""
+
+    def run() -> tuple[int, int]:
+        result = invoke("extract", "--data", workspace.root, "--workers", 0, "--json")
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        return report["done"], report["skipped"]
+
+    path = workspace.clip_path(GOOD)
+    make_clip(path, seconds=14)
+    assert run() == (1, 0)
+    with Ledger(workspace.ledger_path) as ledger:
+        ledger.record([Outcome(GOOD, "fetch", "done", facts={"offset": 3.4})])
+    assert run() == (1, 0)
+    assert run() == (0, 1)
+    picture = cv2.imread(str(workspace.frame_path(GOOD)))
+    assert picture is not None
+    exact = frame_at(path, offset=3.4)
+    assert np.abs(picture[:, :, ::-1].astype(int) - exact).mean() < 5
+    sound, _ = read_wav(workspace.audio_path(GOOD))
+    assert np.abs(sound - centre_audio(path, offset=3.4)).max() <= 0.51 / 32_768
+
+
+def test_batches(invoke: Invoke, workspace: Workspace) -> None:
+    """Clips handed over by several at a time fail one by one."""
+    names = [f"clip{number:07d}_000000" for number in range(12)]
+    for name in names:
+        shutil.copy(workspace.clip_path(GOOD), workspace.clip_path(name))
+    workspace.clip_path(names[5]).write_bytes(b"")
+    write_clips(workspace.clips_table, [Clip(name, "owl hooting", "test") for name in names])
+    result = invoke("extract", "--data", workspace.root, "--workers", 1, "--json")
+    assert result.exit_code == 3, result.output
+    report = json.loads(result.stdout)
+    assert report["done"] == 11
+    assert [failure["clip_id"] for failure in report["failures"]] == [names[5]]
 
 
 def test_unknown_split(invoke: Invoke, workspace: Workspace) -> None:

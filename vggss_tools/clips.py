@@ -98,9 +98,9 @@ def read_clips(path: Path | str) -> list[Clip]:
         )
     clips: list[Clip] = []
     seen: set[str] = set()
-    for row in table.select(list(COLUMNS)).to_pylist():
+    for row in zip(*(table[name].to_pylist() for name in COLUMNS), strict=True):
         try:
-            clip = Clip(**{name: str(row[name]) for name in COLUMNS})
+            clip = Clip(*map(str, row))
         except ValueError as error:
             raise InvalidInput(f"{path}: {error}; correct that row") from None
         if clip.clip_id in seen:

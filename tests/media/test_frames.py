@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggss_tools.errors import ClipFailure
-from vggss_tools.media.frames import FRAME_TIME, _upright, frame_at
+from vggss_tools.media.frames import frame_at
+from vggss_tools.media.picture import _upright
+from vggss_tools.media.ticks import FRAME_TIME
 
 # Random blocks differ by some 80 levels on average from frame to frame; the same frame, decoded
 # by two builds of FFmpeg, by none.

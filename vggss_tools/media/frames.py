@@ -1,18 +1,13 @@
-"""One frame of a clip, by its place in a 25 fps extraction.
+"""Frames of a clip, as an extraction of so many frames a second shows them.
 
-VGG-SS was annotated on the files that ``ffmpeg -i CLIP -vf fps=25 %03d.jpg`` numbers 125, which is
-index 124, t = 4.96 s, and not the exact centre. What that file shows depends on FFmpeg's ``fps``
-filter: every source frame moves to the nearest tick of 1/25 s (halves away from zero, counted
-from the file's first timestamp), and each tick shows the last frame at or before it. The same
-rule is applied here, without converting anything but the one frame that is wanted.
-
-- Rotation and mirroring that the file asks for are carried out, as players and ``ffmpeg`` do.
-- Pixels stay as stored, also where they are not square: boxes are fractions of the frame, so
-  they fit either way, and nothing is resampled.
+FFmpeg's ``fps`` filter moves every source frame to the nearest tick (halves away from zero), and
+each tick shows the last frame at or before it. The same rule is applied here, without converting
+anything but the frames that are wanted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -27,25 +22,23 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vggss_tools.errors import ClipFailure, FailureKind
-from vggss_tools.media.probe import (
-    open_media,
-    seeks_exactly,
-    start_ticks,
-    video_stream,
-)
-
-EXTRACTION_FPS = 25
-FRAME_NUMBER = 125  # 1-based, as the benchmark's authors numbered the files
-FRAME_TIME = (FRAME_NUMBER - 1) / EXTRACTION_FPS  # 4.96 s
+from vggss_tools.media.picture import pixels
+from vggss_tools.media.probe import open_media, seeks_exactly, start_ticks, video_stream
+from vggss_tools.media.sweep import sweep
+from vggss_tools.media.ticks import FRAME_TIME, Tick, tick_at
 
 
-def frame_at(path: Path | str, time: float = FRAME_TIME) -> NDArray[np.uint8]:
+def frame_at(
+    path: Path | str, time: float = FRAME_TIME, *, offset: float = 0.0
+) -> NDArray[np.uint8]:
     """Return the frame that a 25 fps extraction shows at ``time``.
 
     Parameters
     ----------
     time : float
-        Seconds from the file's first timestamp, taken to the nearest 1/25 s.
+        Seconds, taken to the nearest 1/25 s.
+    offset : float
+        Seconds from the file's first timestamp from which ``time`` runs.
 
     Returns
     -------
@@ -56,134 +49,196 @@ def frame_at(path: Path | str, time: float = FRAME_TIME) -> NDArray[np.uint8]:
     ClipFailure
         Of kind not_found, permission, corrupt, no_video or too_short.
     """
+    return frames_at(path, [tick_at(time, offset)])[0]
+
+
+def frames_at(path: Path | str, ticks: Sequence[Tick]) -> list[NDArray[np.uint8]]:
+    """Return one frame for each tick, as :func:`frame_at` does."""
+    reader = FrameReader(ticks)
     with open_media(path) as container:
-        return decode_frame(container, time)
+        sweep(container, [reader])
+        return [pixels(frame) for frame in reader.frames]
 
 
-def decode_frame(container: InputContainer, time: float = FRAME_TIME) -> NDArray[np.uint8]:
-    """Do as :func:`frame_at`, in a container that is open."""
-    if time < 0:
-        raise ValueError(f"time {time} lies before the clip")
-    stream = video_stream(container)
-    if stream.time_base is None:
-        raise ClipFailure(FailureKind.CORRUPT, f"{container.name}: its picture has no clock")
-    index = round(time * EXTRACTION_FPS)
-    # The last tick of the stream's clock that rounds to `index`.
-    last = ceil((index + Fraction(1, 2)) / EXTRACTION_FPS / stream.time_base) - 1
-    last += start_ticks(container, stream)
+class FrameReader:
+    """Takes the frames of some ticks from the packets of the picture.
 
-    frame = None
-    if seeks_exactly(container):
-        frame = _decode_needed(container, stream, last)
-    if frame is None:
-        with open_media(container.name) as again:  # a fresh start is surer than any rewinding
-            frame = _decode_all(again, last)
-    if frame is None:
-        raise ClipFailure(
-            FailureKind.TOO_SHORT,
-            f"{container.name}: its picture ends before {index / EXTRACTION_FPS:.2f} s",
-        )
-    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    return _upright(image, _display_matrix(frame))
+    Packets are kept, which is cheap, until those that are wanted are known. Then every frame
+    before them to which no other refers (in most clips half of them) need not be decoded.
 
-
-def _decode_needed(container: InputContainer, stream: VideoStream, last: int) -> VideoFrame | None:
-    """Decode only what the wanted frame depends on; None where the file does not lend itself.
-
-    Packets are read first, which is cheap, so that the wanted one is known; then every frame
-    before it to which no other refers (in most clips half of them) need not be decoded.
+    Attributes
+    ----------
+    frames : list of VideoFrame
+        After :meth:`finish`: the decoded planes, one a tick, neither converted nor turned.
     """
-    try:
-        container.seek(last, stream=stream, backward=True)
-        packets, ended = _packets_until(container, stream, last)
-    except av.error.FFmpegError:
-        return None
-    times = [packet.pts for packet in packets if packet.pts is not None and not packet.is_discard]
-    wanted = max((pts for pts in times if pts <= last), default=None)
-    if wanted is None or any(packet.pts is None for packet in packets):
-        return None
-    if ended and wanted == max(times):
-        return None  # perhaps too short: decoding tells for certain
 
-    context = stream.codec_context
-    frames: list[VideoFrame] = []
-    try:
-        for packet in packets:
-            context.skip_frame = "DEFAULT" if packet.pts == wanted else "NONREF"
-            frames += packet.decode()
-            if packet.pts == wanted:
-                frames += context.decode(None)  # hand out what is held back for reordering
-                break
-    except av.error.FFmpegError:
-        return None
-    return next((frame for frame in frames if frame.pts == wanted), None)
+    def __init__(self, ticks: Sequence[Tick]) -> None:
+        self._ticks = sorted(ticks, key=lambda tick: tick.end)
+        self._order = [self._ticks.index(tick) for tick in ticks]
+        self.frames: list[VideoFrame] = []
 
+    @property
+    def begins(self) -> Fraction:
+        """Seconds: the first tick's."""
+        return max(self._ticks[0].end - 1 / self._ticks[0].fps, Fraction(0))
 
-def _packets_until(
-    container: InputContainer, stream: VideoStream, last: int
-) -> tuple[list[Packet[VideoStream]], bool]:
-    """Read packets up to the first that is decoded after ``last``; whether the file ended first."""
-    packets = []
-    for packet in container.demux(stream):
+    def start(self, container: InputContainer) -> None:
+        """Choose the stream and express the ticks by its clock."""
+        self.stream: VideoStream = video_stream(container)
+        if self.stream.time_base is None:
+            raise ClipFailure(FailureKind.CORRUPT, f"{container.name}: its picture has no clock")
+        self._name = container.name
+        # AVI and its like know no time of display, and what FFmpeg guesses is not in order.
+        self._times_are_sure = seeks_exactly(container)
+        origin = start_ticks(container, self.stream)
+        # For each tick, the last tick of the stream's clock that rounds to it.
+        self._lasts = [ceil(t.end / self.stream.time_base) - 1 + origin for t in self._ticks]
+        self._packets: list[Packet[VideoStream]] = []
+        self._ended = False
+        self.done = False
+        self.missed = False
+        self.frames = []
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Keep a packet; the first that is decoded after the last tick is the last."""
         if packet.size == 0:
-            continue
-        packets.append(packet)
-        # Nothing is shown before it is decoded, so no later packet can be shown by `last`.
-        if packet.dts is not None and packet.dts > last:
-            return packets, False
-    return packets, True
+            # Without a time too, it ends the stream; else it repeats a frame (Theora).
+            self._ended = self.done = packet.dts is None and packet.pts is None
+            return
+        if not self._packets and packet.pts is not None:
+            self.missed = packet.pts > self._lasts[0]
+        self._packets.append(packet)
+        # Nothing is shown before it is decoded, so no later packet can be shown by then.
+        self.done = packet.dts is not None and packet.dts > self._lasts[-1]
 
+    def finish(self) -> None:
+        """Decode."""
+        chosen = self._decode_needed()
+        if chosen is None:
+            self.stream.codec_context.flush_buffers()
+            chosen = self._decode_all()
+        self._packets = []
+        self.frames = [chosen[place] for place in self._order]
 
-def _decode_all(container: InputContainer, last: int) -> VideoFrame | None:
-    """Decode every frame from the start; None if the picture ends before ``last``.
+    def _decode_needed(self) -> list[VideoFrame] | None:
+        """Decode only what the frames depend on; None where the file does not lend itself."""
+        wanted = self._wanted_times() if self._times_are_sure else None
+        runs = None if wanted is None else self._runs(set(wanted))
+        if wanted is None or runs is None:
+            return None
+        context = self.stream.codec_context
+        decoded: dict[int | None, VideoFrame] = {}
+        try:
+            for run in runs:
+                frames: list[VideoFrame] = []
+                for packet in self._packets[run.start : run.stop]:
+                    context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+                    frames += packet.decode()
+                frames += context.decode(None)  # hand out what is held back for reordering
+                context.flush_buffers()
+                decoded.update((frame.pts, frame) for frame in frames if frame.pts in wanted)
+        except av.error.FFmpegError:
+            return None
+        finally:
+            context.skip_frame = "DEFAULT"
+        if any(time not in decoded for time in wanted):
+            return None
+        return [decoded[time] for time in wanted]
 
-    A picture that begins after ``last`` gives its first frame: a 25 fps extraction repeats it
-    from the beginning of the file.
-    """
-    stream = video_stream(container)
-    found: VideoFrame | None = None
-    for frame in container.decode(stream):
-        if frame.pts is None:
-            continue
-        if frame.pts > last:
-            return found or frame
-        found = frame
-    if found is None or found.pts is None:
-        raise ClipFailure(FailureKind.CORRUPT, f"{container.name}: none of its frames decodes")
-    return found if found.pts + _ticks_shown(found, stream) > last else None
+    def _wanted_times(self) -> list[int] | None:
+        """Return the timestamps of the wanted frames, or None where packets do not tell."""
+        shown = [packet for packet in self._packets if not packet.is_discard]
+        times = sorted(packet.pts for packet in shown if packet.pts is not None)
+        if len(times) < len(shown) or len(set(times)) < len(times) or not times:
+            return None
+        places = np.searchsorted(times, self._lasts, side="right") - 1
+        if places[0] < 0:
+            return None  # before the first frame
+        if self._ended and places[-1] == len(times) - 1:
+            return None  # perhaps too short: decoding tells for certain
+        return [times[place] for place in places]
 
+    def _runs(self, wanted: set[int]) -> list[range] | None:
+        """Return the packets to decode, from key frames to wanted ones; None if there are none."""
+        runs: list[range] = []
+        for last, packet in enumerate(self._packets):
+            if packet.pts is None or packet.pts not in wanted:
+                continue
+            first = last
+            while not (self._is_key(first) and (self._packets[first].pts or 0) <= packet.pts):
+                first -= 1
+                if first < 0:
+                    return None
+            if runs and first < runs[-1].stop:
+                first = runs.pop().start
+            runs.append(range(first, last + 1))
+        return runs
 
-def _ticks_shown(frame: VideoFrame, stream: VideoStream) -> int:
-    """Return how long a frame is shown; one average frame where the file does not say."""
-    if frame.duration:
-        return frame.duration
-    if stream.average_rate and stream.time_base:
-        return round(1 / (stream.average_rate * stream.time_base))
-    return 0
+    def _is_key(self, place: int) -> bool:
+        return bool(self._packets[place].is_keyframe) and self._packets[place].pts is not None
 
+    def _decode_all(self) -> list[VideoFrame]:
+        """Decode every frame from the first packet on.
 
-def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
-    """Return the 3x3 matrix by which stored pixels are shown (ISO/IEC 14496-12), if any."""
-    side_data: Any = frame.side_data  # PyAV's own stub knows only one of its keys
-    if "DISPLAYMATRIX" not in side_data:
-        return None
-    return np.frombuffer(side_data["DISPLAYMATRIX"], dtype=np.int32).reshape(3, 3)
+        A picture that begins after a tick gives its first frame: a regular extraction repeats it
+        from the beginning of the file.
+        """
+        chosen: list[VideoFrame] = []
+        found: VideoFrame | None = None
+        damage = ""  # of the frame found, or of one that it may depend on
+        for frame, frame_damage in self._decode_in_turn():
+            if frame.pts is None:
+                continue
+            while len(chosen) < len(self._lasts) and frame.pts > self._lasts[len(chosen)]:
+                self._refuse_damage(damage)
+                chosen.append(found or frame)
+            if len(chosen) == len(self._lasts):
+                return chosen
+            found, damage = frame, frame_damage
+        if found is None or found.pts is None:
+            raise ClipFailure(FailureKind.CORRUPT, f"{self._name}: none of its frames decodes")
+        self._refuse_damage(damage)
+        end = found.pts + self._ticks_shown(found)
+        for tick, last in list(zip(self._ticks, self._lasts, strict=True))[len(chosen) :]:
+            if end <= last:
+                raise ClipFailure(
+                    FailureKind.TOO_SHORT,
+                    f"{self._name}: its picture ends before {tick.time:.2f} s",
+                )
+            chosen.append(found)
+        return chosen
 
+    def _decode_in_turn(self) -> Iterator[tuple[VideoFrame, str]]:
+        """Decode all packets; broken ones are passed over, as in ffmpeg.
 
-def _upright(image: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
-    """Turn and mirror an image as its display matrix asks, by quarter turns.
+        Yields
+        ------
+        Each frame, and what was wrong since the last key frame, or an empty string.
+        """
+        damage = ""
+        started = False
+        for packet in [*self._packets, None]:
+            try:
+                frames = self.stream.codec_context.decode(packet)
+            except av.error.FFmpegError as error:
+                # Before the first frame it is only the rest of a scene that begins elsewhere.
+                damage = (error.strerror or str(error)) if started else ""
+                continue
+            for frame in frames:
+                damage = "" if frame.key_frame else damage
+                started = True
+                yield frame, damage
 
-    The matrix maps the stored ``(x, y)`` to ``(a x + c y, b x + d y)`` with rows ``a b`` and
-    ``c d``; an odd angle is taken to the nearest quarter turn.
-    """
-    if matrix is not None:
-        (a, b), (c, d) = matrix[:2, :2].tolist()
-        if abs(b) > abs(a):  # x becomes vertical
-            image, horizontal, vertical = image.transpose(1, 0, 2), c, b
-        else:
-            horizontal, vertical = a, d
-        if horizontal < 0:
-            image = image[:, ::-1]
-        if vertical < 0:
-            image = image[::-1]
-    return np.ascontiguousarray(image)
+    def _refuse_damage(self, damage: str) -> None:
+        if damage:
+            raise ClipFailure(
+                FailureKind.CORRUPT, f"{self._name}: its picture is damaged ({damage})"
+            )
+
+    def _ticks_shown(self, frame: VideoFrame) -> int:
+        """Return how long a frame is shown; one average frame where the file does not say."""
+        if frame.duration:
+            return frame.duration
+        if self.stream.average_rate and self.stream.time_base:
+            return round(1 / (self.stream.average_rate * self.stream.time_base))
+        return 0
