@@ -9,16 +9,27 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from counting_stage import CountingStage
 
-from vggss_tools.atomic import PART_PREFIX
+from vggss_tools.atomic import PART_PREFIX, part_path
 from vggss_tools.clips import Clip
-from vggss_tools.errors import FailureKind, Incomplete, SomeFailed, VggssError
+from vggss_tools.errors import (
+    Blocked,
+    ClipFailure,
+    FailureKind,
+    Incomplete,
+    SomeFailed,
+    VggssError,
+)
 from vggss_tools.ledger import Ledger, Outcome
-from vggss_tools.stages import StageSummary, run_stage
+from vggss_tools.locks import stage_lock
+from vggss_tools.stage_plan import Shard, select_shard
+from vggss_tools.stages import Facts, Parts, StageSummary, run_stage
 from vggss_tools.workspace import Workspace
 
 CLIPS = [Clip(f"video{i}_000000", f"label {i}", "test") for i in range(6)]
@@ -107,11 +118,256 @@ def test_permanent_failures_are_not_tried_again_unless_asked(tmp_path: Path) -> 
     assert second.failed == {"no_audio": 1}
     with pytest.raises(SomeFailed):
         second.raise_for_failures()
-    cured = run_stage(CountingStage(tmp_path), CLIPS, workspace, workers=0, retry_failed=True)
+    cured = run_stage(CountingStage(tmp_path), CLIPS, workspace, workers=0, retry="all")
     assert (cured.done, cured.failures) == (1, ())
     with Ledger(workspace.ledger_path) as ledger:
         attempts = {o.clip_id: o.attempts for o in ledger.outcomes("count")}
     assert attempts["video1_000000"] == 2
+
+
+@dataclass
+class ShiftedStage(CountingStage):
+    """A stage with settings and facts of each clip's own."""
+
+    shifts: tuple[tuple[str, float], ...] = ()
+
+    def clip_settings(self, clip: Clip) -> dict[str, Any]:
+        shift = dict(self.shifts).get(clip.clip_id)
+        return {} if shift is None else {"shift": shift}
+
+    def process(self, clip: Clip, parts: Parts) -> Facts:  # type: ignore[override]
+        super().process(clip, parts)
+        return {"length": len(clip.label), **self.clip_settings(clip)}
+
+
+def test_a_clips_own_settings_make_its_outcome_stale(tmp_path: Path) -> None:
+    """Where one clip's settings change, that clip alone is done again."""
+    workspace = Workspace(tmp_path)
+    run_stage(ShiftedStage(tmp_path), CLIPS, workspace, workers=0)
+    shifted = ShiftedStage(tmp_path, shifts=(("video2_000000", 1.5),))
+    again = run_stage(shifted, CLIPS, workspace, workers=0)
+    assert (again.done, again.skipped) == (1, 5)
+    assert run_stage(shifted, CLIPS, workspace, workers=0).skipped == 6
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_facts_are_kept_in_the_ledger(tmp_path: Path, batch_size: int) -> None:
+    """What a stage returns stands with the outcome."""
+    stage = ShiftedStage(tmp_path, shifts=(("video2_000000", 1.5),), batch_size=batch_size)
+    run_stage(stage, CLIPS, Workspace(tmp_path), workers=0)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        facts = {outcome.clip_id: outcome.facts for outcome in ledger.outcomes("count")}
+    assert facts["video1_000000"] == {"length": 7}
+    assert facts["video2_000000"] == {"length": 7, "shift": 1.5}
+
+
+def test_a_stage_that_makes_more_files_than_before_is_not_done(tmp_path: Path) -> None:
+    """Done means that all the files are there which the stage makes now."""
+
+    class Twice(CountingStage):
+        def outputs(self, clip: Clip) -> list[Path]:
+            return [*super().outputs(clip), self.root / "more" / f"{clip.clip_id}.txt"]
+
+        def process(self, clip: Clip, parts: Parts) -> None:
+            for part in parts.values():
+                part.write_text(clip.label)
+
+    workspace = Workspace(tmp_path)
+    run_stage(CountingStage(tmp_path), CLIPS, workspace, workers=0)
+    assert run_stage(Twice(tmp_path), CLIPS, workspace, workers=0).done == 6
+    assert run_stage(Twice(tmp_path), CLIPS, workspace, workers=0).skipped == 6
+
+
+def test_a_missing_input_is_waited_for(tmp_path: Path) -> None:
+    """A clip whose file is not there is tried by every run, and done once it has come."""
+    workspace = Workspace(tmp_path)
+    stage = CountingStage(tmp_path, failing=(("video1_000000", "not_found"),))
+    for _ in range(2):
+        with pytest.raises(Incomplete):
+            run_stage(stage, CLIPS, workspace, workers=0).raise_for_failures()
+    assert calls(tmp_path)["video1_000000"] == 2
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "video1_000000").write_text("here it is")
+    assert run_stage(CountingStage(tmp_path), CLIPS, workspace, workers=0).done == 1
+
+
+def test_what_a_remote_does_not_have_is_settled(tmp_path: Path) -> None:
+    """A stage without local inputs does not ask again for what was not found."""
+
+    class Remote(CountingStage):
+        def inputs(self, clip: Clip) -> list[Path]:
+            return []
+
+    stage = Remote(tmp_path, failing=(("video1_000000", "not_found"),))
+    for _ in range(2):
+        with pytest.raises(SomeFailed, match="another source may have them"):
+            run_stage(stage, CLIPS, Workspace(tmp_path), workers=0).raise_for_failures()
+    assert calls(tmp_path)["video1_000000"] == 1
+
+
+FAILING = (
+    ("video0_000000", "timeout"),
+    ("video1_000000", "http_5xx"),
+    ("video2_000000", "no_audio"),
+    ("video3_000000", "removed"),
+)
+
+
+@pytest.mark.parametrize(
+    ("retry", "tried"),
+    [
+        ("transient", {"video0_000000", "video1_000000"}),
+        ("timeout", {"video0_000000"}),
+        ("media", {"video2_000000"}),
+        ("removed", {"video3_000000"}),
+        ("captcha", set()),
+        ("all", {clip_id for clip_id, _ in FAILING}),
+        (None, {"video0_000000", "video1_000000", "video5_000000"}),
+    ],
+)
+def test_retry_chooses_among_the_failures(
+    tmp_path: Path, retry: str | None, tried: set[str]
+) -> None:
+    """Only what failed in the given way is tried again, and nothing new is started."""
+    workspace = Workspace(tmp_path)
+    run_stage(CountingStage(tmp_path, failing=FAILING), CLIPS[:5], workspace, workers=0)
+    before = calls(tmp_path)
+    summary = run_stage(CountingStage(tmp_path), CLIPS, workspace, workers=0, retry=retry)
+    after = calls(tmp_path)
+    assert {clip_id for clip_id in after if after[clip_id] > before[clip_id]} == tried
+    assert summary.done == len(tried)
+    assert summary.left == (0 if retry is None else 1)
+    assert summary.done + summary.skipped + summary.left + len(summary.failures) == 6
+
+
+def test_an_unknown_kind_is_one_line_with_the_kinds(tmp_path: Path) -> None:
+    """A slip of the pen is told what there is."""
+    with pytest.raises(VggssError, match=r"--retry typo: no such kind.*transient.*http_5xx"):
+        run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path), retry="typo")
+
+
+class ThreadedStage(CountingStage):
+    """The same in threads."""
+
+    workers_are = "threads"
+
+
+class BlockedStage(ThreadedStage):
+    """Refuses from the third clip on, as a host does that has had enough."""
+
+    def process(self, clip: Clip, parts: Parts) -> None:
+        super().process(clip, parts)
+        if clip.clip_id >= "video2":
+            raise ClipFailure(
+                FailureKind.RATE_LIMITED, "HTTP 429", {"retry_at": "2026-05-01T12:00:00+00:00"}
+            )
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_a_remote_that_refuses_stops_the_run(tmp_path: Path, workers: int) -> None:
+    """What is in flight is recorded, nothing new is started, and it is said when to come back."""
+    clips = [Clip(f"video{i}_000000", "label", "test") for i in range(9)]
+    with pytest.raises(Blocked, match=r"HTTP 429.*again after 2026-05-01T12:00:00") as stopped:
+        run_stage(BlockedStage(tmp_path), clips, Workspace(tmp_path), workers=workers)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        recorded = {outcome.clip_id for outcome in ledger.outcomes("count")}
+    assert recorded == set(calls(tmp_path))
+    assert len(recorded) < 9
+    assert stopped.value.summary.done == 2
+    assert stopped.value.exit_code == 5
+    again = run_stage(ThreadedStage(tmp_path), clips, Workspace(tmp_path), workers=workers)
+    assert (again.done, again.skipped) == (7, 2)
+
+
+def test_shards_make_up_the_whole(tmp_path: Path) -> None:
+    """Every clip is in one shard, the same one whatever the list."""
+    clips = [Clip(f"video{i}_000000", "label", "test") for i in range(200)]
+    shards = [select_shard(clips, (i, 3)) for i in (1, 2, 3)]
+    assert sorted(c.clip_id for shard in shards for c in shard) == sorted(c.clip_id for c in clips)
+    assert min(map(len, shards)) > 40
+    assert select_shard(clips[50:], (2, 3)) == [clip for clip in shards[1] if clip in clips[50:]]
+    for i in (1, 2, 3):
+        run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path), workers=0, shard=(i, 3))
+    assert run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path), workers=0).skipped == 6
+    assert set(calls(tmp_path).values()) == {1}
+
+
+def test_shards_run_beside_each_other(tmp_path: Path) -> None:
+    """Two processes work on two shards of one data directory, into one ledger."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from counting_stage import CountingStage
+        from vggss_tools.clips import Clip
+        from vggss_tools.stages import run_stage
+        from vggss_tools.workspace import Workspace
+        clips = [Clip(f"video{i}_000000", f"label {i}", "test") for i in range(40)]
+        root = Path(sys.argv[1])
+        stage = CountingStage(root, pause=0.01)
+        print("started", flush=True)
+        input()
+        run_stage(stage, clips, Workspace(root), workers=0, shard=(int(sys.argv[2]), 2))
+    """)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
+        for number in (1, 2)
+    ]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in running:
+        process.communicate()
+        assert process.returncode == 0
+    assert len(calls(tmp_path)) == 40
+    assert set(calls(tmp_path).values()) == {1}
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert len(ledger.outcomes("count")) == 40
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "message"),
+    [
+        (None, (1, 2), "another process runs count in"),
+        ((1, 2), None, "another process runs count in"),
+        ((1, 2), (1, 2), "another process runs shard 1/2 of count"),
+        ((1, 2), (1, 3), "a shard of 2 of count.*use shards of 2"),
+        ((1, 2), (2, 2), None),
+    ],
+)
+def test_the_same_clips_are_not_worked_on_twice(
+    tmp_path: Path, held: Shard | None, wanted: Shard | None, message: str | None
+) -> None:
+    """A shard keeps out itself, the whole, and shards of another number; not the other ones."""
+    with stage_lock(tmp_path, "count", held):
+        if message is None:
+            with stage_lock(tmp_path, "count", wanted):
+                return
+        with pytest.raises(VggssError, match=message), stage_lock(tmp_path, "count", wanted):
+            pass
+
+
+def test_a_shard_leaves_the_temporary_files_of_others_alone(tmp_path: Path) -> None:
+    """Left-over files are removed, but not those on which another shard may be at work."""
+    folder = tmp_path / "counted"
+    folder.mkdir()
+    for clip in CLIPS:
+        part_path(folder / f"{clip.clip_id}.txt").write_text("half")
+        part_path(folder / f"{clip.clip_id}.txt").with_suffix(".ytdl").write_text("half")
+    mine = select_shard(CLIPS, (1, 2))
+    run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path), workers=0, shard=(1, 2))
+    assert len(parts_left(tmp_path)) == 2 * (len(CLIPS) - len(mine))
+    run_stage(CountingStage(tmp_path), CLIPS, Workspace(tmp_path), workers=0)
+    assert not parts_left(tmp_path)
 
 
 def test_unexpected_failures_are_tried_again(tmp_path: Path) -> None:
@@ -181,7 +437,9 @@ def test_a_loop_of_links_fails_one_clip(tmp_path: Path) -> None:
 )
 def test_failures_end_with_one_remedy(kind: FailureKind, message: str, done: int, end: str) -> None:
     """What says its own remedy gets no second one, and no clip is called done that is not."""
-    failure = Outcome("a", "count", "failed", kind=kind, message=message)
+    # A file that is not there yet; anything else that is not found stays so.
+    settings = {"inputs": [None]} if kind is FailureKind.NOT_FOUND else {}
+    failure = Outcome("a", "count", "failed", kind=kind, message=message, settings=settings)
     with pytest.raises(VggssError) as error:
         StageSummary("count", done, 0, (failure,)).raise_for_failures()
     assert error.value.message.endswith(end)

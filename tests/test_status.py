@@ -14,7 +14,7 @@ from click.testing import Result
 
 from vggss_tools.annotate.events import EventBox, new_event
 from vggss_tools.annotate.log import append_events
-from vggss_tools.annotate.release import make_release
+from vggss_tools.annotate.release.making import make_release
 from vggss_tools.boxes import Box
 from vggss_tools.clips import Clip, write_clips
 from vggss_tools.errors import FailureKind, InvalidInput
@@ -76,6 +76,61 @@ def test_outcomes_are_counted_per_stage_and_split(workspace: Workspace) -> None:
             "train": {"done": 1, "failed": {}, "gone": 0, "missing": 1},
         }
     }
+
+
+def test_coverage_says_what_can_still_be_had(workspace: Workspace) -> None:
+    """What is not here was never tried, failed by accident, was refused, removed, or is gone."""
+    more = [f"video{n}_000000" for n in range(10, 16)]
+    write_clips(
+        workspace.clips_table,
+        [
+            *(Clip(clip_id, "dog barking", "test") for clip_id in TEST),
+            *(Clip(clip_id, "airplane", "train") for clip_id in [*TRAIN, *more]),
+        ],
+    )
+    kinds = (FailureKind.REMOVED, FailureKind.TIMEOUT, FailureKind.RATE_LIMITED, FailureKind.SILENT)
+    with Ledger(workspace.ledger_path) as ledger:
+        ledger.record(
+            [
+                *(Outcome(c, "fetch", "failed", k, "x") for c, k in zip(more, kinds, strict=False)),
+                Outcome(more[4], "fetch", "done", checksums={f"clips/{more[4]}.mp4": "0"}),
+            ]
+        )
+    found = survey(workspace)["coverage"]
+    assert found["splits"]["train"] == {
+        "clips": 8,
+        "here": 0,
+        "can_be_had": 6,
+        "not_tried": 3,
+        "transient": 1,
+        "blocked": 1,
+        "lost_here": 1,
+        "gone_for_good": 2,
+        "failed": {"rate_limited": 1, "removed": 1, "silent": 1, "timeout": 1},
+    }
+    assert found["classes"]["airplane"] == found["splits"]["train"]
+    assert found["classes"]["dog barking"]["here"] == 3
+    assert found["total"]["clips"] == 12
+    for counts in (found["total"], *found["splits"].values(), *found["classes"].values()):
+        assert counts["here"] + counts["can_be_had"] + counts["gone_for_good"] == counts["clips"]
+
+
+def test_coverage_is_printed_by_class(workspace: Workspace, invoke: Callable[..., Result]) -> None:
+    """The classes of which most is gone come first, the sum last."""
+    with Ledger(workspace.ledger_path) as ledger:
+        ledger.record([Outcome(TRAIN[0], "fetch", "failed", FailureKind.PRIVATE, "private")])
+    result = invoke("status", "--data", workspace.root, "--by", "class")
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines == [
+        "clips with video can be had gone for good",
+        "airplane 2 0 1 1",
+        "dog barking 4 3 1 0",
+        "all classes 6 3 2 1",
+    ]
+    listed = [" ".join(line.split()) for line in invoke("status", "--data", workspace.root)
+              .stdout.splitlines()]  # fmt: skip
+    assert "gone for good 0 1" in listed
+    assert "can be had 1 1" in listed
 
 
 def test_media_are_counted_whoever_put_them_there(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 
@@ -37,9 +38,19 @@ class Incomplete(VggssError):
 
 
 class Blocked(VggssError):
-    """The remote refuses for a while; exit code 5."""
+    """The remote refuses for a while; exit code 5.
+
+    Parameters
+    ----------
+    summary : StageSummary, optional
+        What the run came to until then.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, summary: Any = None) -> None:
+        super().__init__(message)
+        self.summary = summary
 
 
 class InvalidInput(VggssError):
@@ -160,6 +171,7 @@ _ACTIONS = {
 _ERRNO_KINDS = {
     errno.ENOSPC: FailureKind.DISK_FULL,
     errno.EDQUOT: FailureKind.DISK_FULL,
+    errno.EFBIG: FailureKind.DISK_FULL,  # a limit of the process (`ulimit -f`): nothing gets in
     errno.EACCES: FailureKind.PERMISSION,
     errno.EPERM: FailureKind.PERMISSION,
     errno.EROFS: FailureKind.PERMISSION,
@@ -181,12 +193,17 @@ class ClipFailure(Exception):
     kind : FailureKind
     message : str
         What happened, in one line, naming the file; the raw message of the tool where there is one.
+    facts : dict, optional
+        What else is known, as JSON, such as ``retry_at`` of a blocked session.
     """
 
-    def __init__(self, kind: FailureKind, message: str) -> None:
+    def __init__(
+        self, kind: FailureKind, message: str, facts: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(kind, message)
         self.kind = kind
         self.message = message
+        self.facts = facts or {}
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"

@@ -11,7 +11,9 @@ from vggss_tools.errors import VggssError
 
 
 @contextmanager
-def only_one(lock: Path, message: str, *, wait: bool = False) -> Iterator[None]:
+def only_one(
+    lock: Path, message: str, *, wait: bool = False, shared: bool = False
+) -> Iterator[None]:
     """Hold a lock file; it goes free with the process, however that ends. The file stays.
 
     Parameters
@@ -22,6 +24,8 @@ def only_one(lock: Path, message: str, *, wait: bool = False) -> Iterator[None]:
         What the second process says.
     wait : bool
         Wait for the first process instead.
+    shared : bool
+        Let others in that ask for the same, and keep out those that want it for themselves.
 
     Raises
     ------
@@ -37,7 +41,46 @@ def only_one(lock: Path, message: str, *, wait: bool = False) -> Iterator[None]:
         ) from None
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            way = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, way if wait else way | fcntl.LOCK_NB)
         except BlockingIOError:
             raise VggssError(message) from None
+        yield
+
+
+@contextmanager
+def stage_lock(root: Path, stage: str, shard: tuple[int, int] | None = None) -> Iterator[None]:
+    """Keep a stage of a data directory for this process, or one shard of it.
+
+    Shards of the same number of parts run beside each other; nothing else does.
+
+    Raises
+    ------
+    VggssError
+        If another process is at work on the same clips.
+    """
+    whole = root / f".{stage}.lock"
+    in_use = f"{root}: another process runs {stage} in this data directory; wait until it has ended"
+    if shard is None:
+        with only_one(whole, in_use):
+            yield
+        return
+    number, parts = shard
+    with (
+        only_one(whole, in_use, shared=True),
+        only_one(
+            root / f".{stage}.{number}-of-{parts}.lock",
+            f"{root}: another process runs shard {number}/{parts} of {stage} in this data "
+            "directory; wait until it has ended",
+        ),
+    ):
+        for other in root.glob(f".{stage}.*-of-*.lock"):
+            n = other.name.removesuffix(".lock").rpartition("-")[2]
+            if n != str(parts):  # its clips are spread otherwise
+                with only_one(
+                    other,
+                    f"{root}: another process runs a shard of {n} of {stage} in this data "
+                    f"directory; wait until it has ended, or use shards of {n} as well",
+                ):
+                    pass
         yield

@@ -15,6 +15,7 @@ from typing import Any
 
 from vggss_tools.atomic import PART_PREFIX
 from vggss_tools.clips import Clip
+from vggss_tools.coverage import coverage
 from vggss_tools.errors import InvalidInput, not_readable
 from vggss_tools.workspace import Workspace
 
@@ -45,6 +46,8 @@ def survey(workspace: Workspace) -> dict[str, Any]:
         - ``data``, ``exists``: the directory;
         - ``clips``: split to clips in the clip table;
         - ``media``: ``video``, ``frame``, ``sound`` to split to clips that have the file;
+        - ``coverage``: what is here, what can be had and what is gone, see
+          :func:`~vggss_tools.coverage.coverage`;
         - ``stages``: stage to split to ``done``, ``failed`` (by kind), ``gone`` (done once, but
           a file is no longer there) and ``missing`` (never tried);
         - ``proposals``: split to ``detections``, ``clips`` and ``clips_with_candidate``, or null;
@@ -59,8 +62,11 @@ def survey(workspace: Workspace) -> dict[str, Any]:
     InvalidInput
         If a table, the ledger or the log is there and cannot be read.
     """
-    splits = _by_split(workspace.clips() if workspace.clips_table.is_file() else [])
-    files = _Files()
+    clips = workspace.clips() if workspace.clips_table.is_file() else []
+    splits = _by_split(clips)
+    files = _Files(workspace.root)
+    media = {kind: _finder(files, workspace, path_of) for kind, path_of in MEDIA.items()}
+    stages, fetched = _stages(workspace, splits, files)
     report = {
         "schema": SCHEMA,
         "data": str(workspace.root),
@@ -68,43 +74,47 @@ def survey(workspace: Workspace) -> dict[str, Any]:
         "clips": {split: len(clips) for split, clips in splits.items()},
         "media": {
             kind: {
-                split: sum(files.has(path_of(workspace, clip.clip_id)) for clip in clips)
-                for split, clips in splits.items()
+                split: sum(has(clip.clip_id) for clip in clips) for split, clips in splits.items()
             }
-            for kind, path_of in MEDIA.items()
+            for kind, has in media.items()
         },
-        "stages": _stages(workspace, splits, files),
+        "coverage": coverage(clips, media["video"], fetched),
+        "stages": stages,
         "proposals": _proposals(workspace, splits),
         "annotations": _annotations(workspace, splits),
         "releases": _releases(workspace),
         "runs": _runs(workspace, files),
         "predictions": _predictions(workspace, files),
     }
-    return {**report, "bytes": files.sizes(workspace.root), "left_over": files.left_over()}
+    return {**report, "bytes": files.sizes(), "left_over": files.left_over()}
 
 
 @dataclass
 class _Files:
-    """The folders that were looked into, each listed once, however many clips it holds."""
+    """The folders that were looked into, each listed once, however many clips it holds.
 
-    folders: dict[Path, Counts] = field(default_factory=dict)
+    Folders go by their path from the data directory, as text: a Path a file would take longer
+    than looking.
+    """
 
-    def of(self, folder: Path) -> Counts:
+    root: Path
+    folders: dict[str, Counts] = field(default_factory=dict)
+
+    def of(self, folder: str) -> Counts:
         """Return the files of a folder, name to bytes; none if there is no folder."""
         if folder not in self.folders:
-            self.folders[folder] = _sizes(folder)
+            self.folders[folder] = _sizes(self.root / folder)
         return self.folders[folder]
 
-    def has(self, path: Path) -> bool:
-        """Whether a file is there."""
-        return path.name in self.of(path.parent)
+    def has(self, path: str) -> bool:
+        """Whether a file is there, by its path from the data directory."""
+        folder, _, name = path.rpartition("/")
+        return name in self.of(folder)
 
-    def sizes(self, root: Path) -> Counts:
-        """Return the size of each folder in bytes, by its path from ``root``."""
+    def sizes(self) -> Counts:
+        """Return the size of each folder in bytes."""
         return {
-            folder.relative_to(root).as_posix(): sum(found.values())
-            for folder, found in sorted(self.folders.items())
-            if found
+            folder: sum(found.values()) for folder, found in sorted(self.folders.items()) if found
         }
 
     def left_over(self) -> int:
@@ -112,6 +122,17 @@ class _Files:
         return sum(
             name.startswith(PART_PREFIX) for found in self.folders.values() for name in found
         )
+
+
+def _finder(
+    files: _Files, workspace: Workspace, path_of: Callable[[Workspace, str], Path]
+) -> Callable[[str], bool]:
+    """Return what says whether a clip has its file of one kind."""
+    folder, _, suffix = (
+        path_of(workspace, "*").relative_to(workspace.root).as_posix().partition("*")
+    )
+    names = files.of(folder.rstrip("/"))
+    return lambda clip_id: f"{clip_id}{suffix}" in names
 
 
 def _sizes(folder: Path) -> Counts:
@@ -142,43 +163,50 @@ def _by_split(clips: Iterable[Clip]) -> Splits:
     return dict(sorted(groups.items()))
 
 
-def _stages(workspace: Workspace, splits: Splits, files: _Files) -> dict[str, Any]:
-    """Count the outcomes of each stage that the ledger knows."""
-    from vggss_tools.ledger import Ledger, Outcome
+def _stages(
+    workspace: Workspace, splits: Splits, files: _Files
+) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """Count the outcomes of each stage that the ledger knows; and return those of `fetch`.
 
+    The second is clip → kind of failure, None where it is done.
+    """
+    from vggss_tools.ledger import Ledger
+
+    fetched: dict[str, str | None] = {}
     if not workspace.ledger_path.is_file():
-        return {}
-    by_stage: dict[str, dict[str, Outcome]] = defaultdict(dict)
-    with Ledger(workspace.ledger_path) as ledger:
-        for outcome in ledger.outcomes():
-            by_stage[outcome.stage][outcome.clip_id] = outcome
-
-    def count(clips: list[Clip], known: dict[str, Outcome]) -> dict[str, Any]:
-        totals: Counter[str] = Counter()
-        failed: Counter[str] = Counter()
-        for clip in clips:
-            outcome = known.get(clip.clip_id)
-            if outcome is None:
-                totals["missing"] += 1
-            elif not outcome.done:
-                failed[str(outcome.kind)] += 1
-            elif all(files.has(workspace.root / path) for path in outcome.checksums):
-                totals["done"] += 1
+        return {}, fetched
+    split_of = {clip.clip_id: split for split, clips in splits.items() for clip in clips}
+    totals: dict[str, dict[str, Counter[str]]] = {}
+    failed: dict[str, dict[str, Counter[str]]] = {}
+    with Ledger(workspace.ledger_path, for_reading=True) as ledger:
+        for row in ledger.rows():
+            if row.stage not in totals:
+                totals[row.stage] = {split: Counter() for split in splits}
+                failed[row.stage] = {split: Counter() for split in splits}
+            split = split_of.get(row.clip_id)
+            if split is None:
+                continue
+            if row.stage == "fetch":
+                fetched[row.clip_id] = row.kind
+            if row.status != "done":
+                state = "failed"
+                failed[row.stage][split][ledger.kind_of(row)] += 1
             else:
-                totals["gone"] += 1
+                state = "done" if all(map(files.has, json.loads(row.checksums))) else "gone"
+            totals[row.stage][split][state] += 1
+
+    def counts(stage: str, split: str) -> dict[str, Any]:
+        found = totals[stage][split]
         return {
-            "done": totals["done"],
-            "failed": dict(sorted(failed.items())),
-            "gone": totals["gone"],
-            "missing": totals["missing"],
+            "done": found["done"],
+            "failed": dict(sorted(failed[stage][split].items())),
+            "gone": found["gone"],
+            "missing": len(splits[split]) - found.total(),
         }
 
     order = {name: place for place, name in enumerate(STAGE_ORDER)}
-    names = sorted(by_stage, key=lambda name: (order.get(name, len(order)), name))
-    return {
-        name: {split: count(clips, by_stage[name]) for split, clips in splits.items()}
-        for name in names
-    }
+    names = sorted(totals, key=lambda name: (order.get(name, len(order)), name))
+    return {name: {split: counts(name, split) for split in splits} for name in names}, fetched
 
 
 def _proposals(workspace: Workspace, splits: Splits) -> dict[str, Any] | None:
@@ -255,21 +283,22 @@ def _releases(workspace: Workspace) -> list[dict[str, Any]]:
 def _runs(workspace: Workspace, files: _Files) -> list[dict[str, Any]]:
     """List the training runs: the folders with a checkpoint. Hidden files do not count."""
     return [
-        {"name": folder.name, "files": sum(not name.startswith(".") for name in files.of(folder))}
-        for folder in _run_folders(workspace)
-        if files.has(folder / "checkpoint.pth")
+        {"name": name, "files": sum(not file.startswith(".") for file in files.of(f"runs/{name}"))}
+        for name in _run_names(workspace)
+        if files.has(f"runs/{name}/checkpoint.pth")
     ]
 
 
 def _predictions(workspace: Workspace, files: _Files) -> list[dict[str, Any]]:
     """List the folders in which the predicting stages keep the map of each clip."""
     listed = []
-    for folder in _run_folders(workspace):
-        maps = [n for n in files.of(folder) if n.endswith(".npy") and not n.startswith(".")]
-        if maps and not files.has(folder / "checkpoint.pth"):
-            listed.append({"name": folder.name, "maps": len(maps)})
+    for name in _run_names(workspace):
+        found = files.of(f"runs/{name}")
+        maps = [file for file in found if file.endswith(".npy") and not file.startswith(".")]
+        if maps and "checkpoint.pth" not in found:
+            listed.append({"name": name, "maps": len(maps)})
     return listed
 
 
-def _run_folders(workspace: Workspace) -> list[Path]:
-    return sorted(path for path in (workspace.root / "runs").glob("*") if path.is_dir())
+def _run_names(workspace: Workspace) -> list[str]:
+    return sorted(path.name for path in (workspace.root / "runs").glob("*") if path.is_dir())

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,23 +78,35 @@ class Workspace:
 
     def clip_path(self, clip_id: str) -> Path:
         """Video of a clip."""
-        return self.root / "clips" / f"{clip_id}.mp4"
+        return self.root / f"clips/{clip_id}.mp4"
 
     def frame_path(self, clip_id: str) -> Path:
         """Benchmark frame of a clip."""
-        return self.root / "frames" / f"{clip_id}.jpg"
+        return self.root / f"frames/{clip_id}.jpg"
 
     def audio_path(self, clip_id: str) -> Path:
         """Sound of a clip round its centre."""
-        return self.root / "audio" / f"{clip_id}.wav"
+        return self.root / f"audio/{clip_id}.wav"
+
+    def clip_offsets(self) -> dict[str, float]:
+        """Return where in ``clips/<clip_id>.mp4`` the clip's ten seconds start, in seconds.
+
+        0.0 for a clip of which nothing else is recorded, such as one that was put there by hand.
+        """
+        from vggss_tools.ledger import Ledger
+
+        if not self.ledger_path.is_file():
+            return defaultdict(float)
+        with Ledger(self.ledger_path, for_reading=True) as ledger:
+            return ledger.offsets()
 
     def truth_path(self, clip_id: str) -> Path:
         """Exact boxes of one clip at every frame; sample worlds only."""
-        return self.root / "truth" / f"{clip_id}.json"
+        return self.root / f"truth/{clip_id}.json"
 
     def proposal_path(self, clip_id: str) -> Path:
         """Detections of one clip, before they are gathered in :attr:`proposals_table`."""
-        return self.root / "proposals" / f"{clip_id}.json"
+        return self.root / f"proposals/{clip_id}.json"
 
     def run_dir(self, name: str) -> Path:
         """Folder of one training or prediction run."""

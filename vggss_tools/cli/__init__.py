@@ -16,6 +16,7 @@ from vggss_tools import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Walk the whole way on a small synthetic world."),
     "sample": ("sample", "Make a sample world: a complete data directory of synthetic clips."),
+    "fetch": ("fetch", "Get the clips from YouTube, a mirror, a folder or archives."),
     "extract": ("extract", "Take the benchmark frame and the centre sound from each clip."),
     "propose-boxes": ("propose_boxes", "Detect objects and match them to the sound classes."),
     "match-classes": ("match_classes", "Match VGG-Sound's classes to the classes of a detector."),
@@ -24,9 +25,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "train_image_weights",
         "Train the sample world's stand-in for ImageNet weights.",
     ),
+    "export": ("export", "Write clips, boxes and decisions in a format of other tools."),
+    "import": ("import_", "Take boxes and decisions of people back into the annotation log."),
     "check": ("check", "Apply the rules of annotation to the boxes that stand."),
     "audit": ("audit", "Find what is wrong in a file of boxes such as VGG-SS's."),
+    "agreement": ("agreement", "Say how far reviewers agree, and on which clips they do not."),
+    "verify": ("verify", "Verify clips in the FiftyOne App: yes, no or not sure."),
     "release": ("release", "Fold the annotation log into a released set of boxes."),
+    "stats": ("stats", "Count clips, classes and boxes of an annotation file."),
     "train": ("train", "Train a sound-source localiser; boxes are never used."),
     "predict": ("predict", "Write a model's localisation maps to a predictions file."),
     "benchmark": ("benchmark", "Score a model or its predictions under named protocols."),
@@ -40,6 +46,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "report": ("report", "Write one self-contained HTML page from benchmark results."),
     "run": ("run", "Run the steps of a pipeline file."),
+    "merge": ("merge", "Join the ledgers of shards into that of a data directory."),
+    "validate": ("validate", "Check every recorded file of a data directory against its checksum."),
+    "doctor": ("doctor", "Check what this machine has for the work, and say what to do."),
     "status": ("status", "Say what is where in a data directory."),
 }
 

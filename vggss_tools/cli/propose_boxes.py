@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vggss_tools.cli.batch_options import Batch, batch_options
 from vggss_tools.cli.options import FiniteRange, data_option, emit_json, json_option, say
 from vggss_tools.errors import VggssError
 from vggss_tools.workspace import Workspace
@@ -111,14 +112,11 @@ class BatchSize(click.ParamType):
     show_default=True,
     help="Frames that are read, detected and recorded at a time; auto: as the detector likes.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Processes, each with a detector of its own, on the GPUs in turn; 0: this process.",
+@batch_options(
+    workers=0,
+    workers_help="Processes, each with a detector of its own, on the GPUs in turn; 0: this "
+    "process, or with --engine ray one a core.",
 )
-@click.option("--retry", is_flag=True, help="Try again the frames that could not be read.")
 @click.option(
     "--explain",
     metavar="CLIP",
@@ -145,8 +143,7 @@ def command(
     similarity_threshold: float,
     rules_path: Path | None,
     batch_size: int | None,
-    workers: int,
-    retry: bool,
+    batch: Batch,
     explain: str | None,
     out: Path | None,
     workspace: Workspace,
@@ -203,7 +200,7 @@ def command(
         device=choose_device(device, gpu=gpu),
         score_threshold=score_threshold,
         frames_at_once=batch_size,
-        processes=workers,
+        processes=batch.workers or int(batch.engine == "ray"),
     )
     rule = load_matcher(
         matcher,
@@ -218,7 +215,7 @@ def command(
         )
     say_outside_of_table(rule, stage.card)
     stage.plan(clips)
-    summary = run_stage(stage, clips, workspace, workers=workers, retry_failed=retry)
+    summary = run_stage(stage, clips, workspace, **batch.as_arguments())
     if explain is not None:
         summary.raise_for_failures()
         chooser = Chooser(stage, rule, similarity_threshold, rules)

@@ -16,19 +16,29 @@ Row = tuple[str, dict[str, int]]
 
 
 @click.command("status")
+@click.option(
+    "--by",
+    type=click.Choice(["split", "class"]),
+    default="split",
+    show_default=True,
+    help="Count by split; or by class, what is here, what can still be had and what is gone.",
+)
 @data_option
 @json_option
-def command(workspace: Workspace, json_out: str | None) -> None:
+def command(by: str, workspace: Workspace, json_out: str | None) -> None:
     """Say what is where in a data directory.
 
     Per stage and split: the clips that are done, that failed (by kind of failure), that are gone
     (done once, but a file was removed) and that are missing; then proposals, annotations,
-    releases, runs and kept predictions. Nothing is changed by looking. A directory that is not
-    there is an error, but with --json it is one object that says so.
+    releases, runs and kept predictions. Of the clips whose video is not here, it says how many
+    can still be had (not tried, failed by an accident, or refused for a while) and how many are
+    gone for good. Nothing is changed by looking. A directory that is not there is an error, but
+    with --json it is one object that says so.
 
     \b
     Examples:
       vggss status
+      vggss status --by class
       vggss --data world status --json
     """
     from vggss_tools.status import survey
@@ -37,7 +47,7 @@ def command(workspace: Workspace, json_out: str | None) -> None:
     if json_out is None and not report["exists"]:
         raise VggssError("\n".join(_text(report)))
     if json_out != "-":
-        click.echo("\n".join(_text(report)))
+        click.echo("\n".join(_text(report) if by == "split" else _classes(report)))
     emit_json(report, json_out)
 
 
@@ -68,10 +78,49 @@ def _text(report: dict[str, Any]) -> Iterator[str]:
         yield f"temporary files of a run that was killed, or that goes on: {left_over:,}"
 
 
+# Of the coverage report: key, and what it is called.
+COVERAGE = {
+    "here": "with video",
+    "can_be_had": "can be had",
+    "not_tried": "  not tried",
+    "transient": "  failed by accident",
+    "blocked": "  refused for a while",
+    "lost_here": "  removed here",
+    "gone_for_good": "gone for good",
+}
+
+
+def _classes(report: dict[str, Any]) -> Iterator[str]:
+    """Lay out the coverage of each class, those of which most is gone first."""
+    if not report["clips"]:
+        yield from _text(report)
+        return
+    classes = report["coverage"]["classes"]
+    columns = ["clips", "here", "can_be_had", "gone_for_good"]
+    titles = [COVERAGE.get(key, key).strip() for key in columns]
+    order = sorted(classes, key=lambda label: (-_share_gone(classes[label]), label))
+    rows = [
+        (label, {title: classes[label][key] for title, key in zip(titles, columns, strict=True)})
+        for label in order
+    ]
+    total = report["coverage"]["total"]
+    sums = {title: total[key] for title, key in zip(titles, columns, strict=True)}
+    yield from _table(titles, [*rows, ("all classes", sums)])
+
+
+def _share_gone(counts: dict[str, Any]) -> float:
+    return float(counts["gone_for_good"] / counts["clips"])
+
+
 def _rows(report: dict[str, Any]) -> Iterator[Row]:
     yield "clips", report["clips"]
     for kind, counts in report["media"].items():
         yield f"  with {kind}", counts
+    for key, label in COVERAGE.items():
+        if key != "here":
+            numbers = {split: c[key] for split, c in report["coverage"]["splits"].items()}
+            if any(numbers.values()) and "fetch" in report["stages"]:
+                yield f"  {label}", numbers
     for stage, splits in report["stages"].items():
         yield f"{stage} done", {split: counts["done"] for split, counts in splits.items()}
         kinds = sorted({kind for counts in splits.values() for kind in counts["failed"]})

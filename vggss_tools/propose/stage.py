@@ -105,6 +105,16 @@ class ProposeStage(Stage):
             return DEFAULT_BATCH
         return getattr(self._ready(), "batch_size", None) or DEFAULT_BATCH
 
+    @property
+    def gpus(self) -> float:  # type: ignore[override]
+        """GPUs that a worker needs."""
+        return float(self.device.startswith("cuda"))
+
+    def share(self, workers: int) -> None:
+        """Let each process have its share of the cores."""
+        if self.processes:
+            self.processes = workers
+
     def settings(self) -> dict[str, Any]:
         """Detector, its weights, and the threshold."""
         return {

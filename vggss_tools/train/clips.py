@@ -45,4 +45,4 @@ def _given_up(workspace: Workspace) -> set[str]:
         return set()
     with Ledger(workspace.ledger_path) as ledger:
         outcomes = ledger.outcomes("extract")
-    return {o.clip_id for o in outcomes if not o.done and o.kind and o.kind.permanent}
+    return {o.clip_id for o in outcomes if o.final}
