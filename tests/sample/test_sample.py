@@ -290,5 +290,5 @@ def test_a_clip_of_another_kind_fails_alone(tmp_path: Path) -> None:
     """The stage refuses a clip that is none of the sample world's, by its id."""
     stage = SampleStage(Workspace(tmp_path))
     (failure,) = stage.process_batch([Clip("abcdefghijk_000010", "dog barking", "train")], [{}])
-    assert failure is not None
+    assert isinstance(failure, ClipFailure)
     assert "not the id" in failure.message
