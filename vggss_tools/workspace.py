@@ -76,6 +76,17 @@ class Workspace:
         """Exact boxes at every frame; sample worlds only."""
         return self.root / "truth.parquet"
 
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The files that no command may be told to write its results to."""
+        return (
+            self.annotations_log,
+            self.clips_table,
+            self.ledger_path,
+            self.proposals_table,
+            self.truth_table,
+        )
+
     def clip_path(self, clip_id: str) -> Path:
         """Video of a clip."""
         return self.root / f"clips/{clip_id}.mp4"

@@ -112,6 +112,7 @@ def test_the_published_file(invoke: Invoke, reference_data: Path) -> None:
     assert code == 6
     assert value["counts"] == {
         "sentinel": 12, "empty_box": 6, "empty_mask": 2, "duplicate": 11, "full_frame": 3,
+        "not_in_test": 0,
     }  # fmt: skip
     assert value["n_classes"] == 221
     broken = {"sentinel", "empty_box", "empty_mask"}

@@ -151,3 +151,17 @@ def test_an_error_of_the_system_is_one_line(
         "Error: /data/x.json: No space left on device; "
         "free some space and run the same command again\n"
     )
+
+
+@pytest.mark.parametrize("name", ["annotations.jsonl", "clips.parquet", "ledger.sqlite"])
+@pytest.mark.parametrize("arguments", [["status"], ["agreement"], ["check"], ["release", "r1"]])
+def test_no_result_replaces_what_the_data_directory_keeps(
+    invoke: Invoke, tmp_path: Path, name: str, arguments: list[str]
+) -> None:
+    """The work of people least of all, whichever command is told to write there."""
+    own = tmp_path / name
+    own.write_text("kept", encoding="ascii")
+    result = invoke(*arguments, "--data", tmp_path, "--json", own)
+    assert result.exit_code == 6
+    assert name in result.stderr
+    assert own.read_text(encoding="ascii") == "kept"

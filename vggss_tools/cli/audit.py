@@ -85,7 +85,8 @@ def command(
 
     if doubtful_out is not None and second_opinion is None:
         raise click.UsageError("--doubtful needs --second-opinion vggsounder.")
-    refuse_overwriting({"--doubtful": doubtful_out, "--json": json_out}, [file])
+    inputs = [file, None if test_clips in (None, "none") else Path(str(test_clips))]
+    refuse_overwriting({"--doubtful": doubtful_out, "--json": json_out}, inputs)
     annotations = read_vggss_json(file, repeated_entries=True)
     findings = audit(annotations, _allowed(test_clips), duplicate_iou=duplicate_iou)
     number = counts(findings)
@@ -107,7 +108,7 @@ def command(
         _hand_over(opinion, doubtful_out, workspace, file, json_out)
     emit_json(result, json_out)
     if findings:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in number.items())
+        kinds = ", ".join(f"{count} {kind}" for kind, count in number.items() if count)
         raise InvalidInput(
             f"{file}: {len(findings)} finding(s): {kinds}; "
             "correct them, or score with errata (docs/audit.md)"
@@ -189,7 +190,8 @@ def _print_findings(
     say(f"{annotations.name}: {len(annotations.entries)} entries, {annotations.n_boxes} boxes, "
         f"{classes} classes{paper}")  # fmt: skip
     for kind, count in number.items():
-        say(f"  {kind:<12} {count:>6}")
+        if count:
+            say(f"  {kind:<12} {count:>6}")
     if not findings:
         say("  nothing found")
 

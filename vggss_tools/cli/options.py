@@ -11,8 +11,9 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -96,8 +97,27 @@ def _choose_workspace(ctx: click.Context, _: click.Parameter, value: str | None)
     return workspace
 
 
+# Parameters of commands that name a file to write.
+_OUTPUTS = {
+    "out": "--out",
+    "json_out": "--json",
+    "per_clip": "--per-clip",
+    "missing_path": "--missing",
+    "doubtful_out": "--doubtful",
+}
+
+
 def data_option(command: F) -> F:
-    """Add ``--data DIR``; the command gets ``workspace``."""
+    """Add ``--data DIR``; the command gets ``workspace``, whose own files no result replaces."""
+
+    @wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        outputs = {_OUTPUTS[name]: options[name] for name in _OUTPUTS if name in options}
+        for name, out in outputs.items():
+            if out not in (None, "-"):
+                refuse_overwriting({name: out}, options["workspace"].own_files)
+        return command(*arguments, **options)
+
     return click.option(
         "--data",
         "workspace",
@@ -106,7 +126,7 @@ def data_option(command: F) -> F:
         is_eager=True,
         callback=_choose_workspace,
         help=f"Data directory.  [default: VGGSS_DATA or ./{DEFAULT_DATA}]",
-    )(command)
+    )(cast("F", guarded))
 
 
 def _check_json_out(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:

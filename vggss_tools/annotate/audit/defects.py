@@ -92,9 +92,9 @@ def audit(
 
 
 def counts(findings: list[Finding]) -> dict[str, int]:
-    """Return how many there are of each kind, in the order of the table above."""
+    """Return how many there are of each kind, 0 where none, in the order of the table above."""
     number = Counter(finding.kind for finding in findings)
-    return {kind: number[kind] for kind in KINDS if number[kind]}
+    return {kind: number[kind] for kind in KINDS}
 
 
 def _of_boxes(entry: Entry, duplicate_iou: float) -> Iterator[Finding]:
