@@ -107,17 +107,26 @@ _OUTPUTS = {
 }
 
 
-def data_option(command: F) -> F:
-    """Add ``--data DIR``; the command gets ``workspace``, whose own files no result replaces."""
+def _keep_inputs(command: F) -> F:
+    """Refuse an output that is one of the command's inputs, or one of the data directory's own."""
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
+        workspace = options.get("workspace")
+        inputs = list(workspace.own_files) if workspace is not None else []
+        for name, value in options.items():
+            if name not in _OUTPUTS:
+                values = value if isinstance(value, tuple) else (value,)
+                inputs += [path for path in values if isinstance(path, Path) and path.is_file()]
         outputs = {_OUTPUTS[name]: options[name] for name in _OUTPUTS if name in options}
-        for name, out in outputs.items():
-            if out not in (None, "-"):
-                refuse_overwriting({name: out}, options["workspace"].own_files)
+        refuse_overwriting(outputs, inputs)
         return command(*arguments, **options)
 
+    return cast("F", guarded)
+
+
+def data_option(command: F) -> F:
+    """Add ``--data DIR``; the command gets ``workspace``, whose own files no result replaces."""
     return click.option(
         "--data",
         "workspace",
@@ -126,7 +135,7 @@ def data_option(command: F) -> F:
         is_eager=True,
         callback=_choose_workspace,
         help=f"Data directory.  [default: VGGSS_DATA or ./{DEFAULT_DATA}]",
-    )(cast("F", guarded))
+    )(_keep_inputs(command))
 
 
 def _check_json_out(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
@@ -149,7 +158,7 @@ def json_option(command: F) -> F:
         default=None,
         callback=_check_json_out,
         help="Write the result as one JSON object to FILE, or to stdout if bare or `-`.",
-    )(command)
+    )(_keep_inputs(command))
 
 
 def emit_json(value: dict[str, Any], json_out: str | None) -> None:
