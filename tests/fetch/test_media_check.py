@@ -110,7 +110,7 @@ def test_other_containers_become_mp4_where_it_can_hold_them(
     """Streams are copied; what MP4 cannot hold keeps its container."""
     path = make_video(tmp_path / name, codec=codec, options=options)
     before = path.read_bytes()
-    assert rewrap_as_mp4(path) == container
+    assert rewrap_as_mp4(path) == (container, 0)
     if container != "mp4" or name == "a.mp4":
         assert path.read_bytes() == before
     with open_media(path) as file:

@@ -1,9 +1,9 @@
 """Clips a second: this package, video2dataset 1.3.0, a loop over yt-dlp's API, and curl.
 
-    python tests/perf/bench_fetch.py ENVIRONMENT [--clips 200] [--workers 4] [--repeat 2] [--link 4]
+    python tests/perf/bench_fetch.py [ENVIRONMENT] [--clips 200] [--workers 4] [--repeat 2] [--link 4]
 
 ENVIRONMENT is the folder of a virtual environment with video2dataset, which is made if it is not
-there (``pip install video2dataset==1.3.0``); without it, give ``-`` to leave the comparison out.
+there (``pip install video2dataset==1.3.0``); without it that comparison is left out.
 One server on the loopback interface, in a process of its own, serves all of them in turn, without
 pacing; the best of the repetitions counts.
 
@@ -247,7 +247,7 @@ def lookup_share(workspace: Workspace, seconds: float, workers: int) -> str:
 def main() -> None:
     """Run all of them and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("environment")
+    parser.add_argument("environment", nargs="?", default="-")
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=2)

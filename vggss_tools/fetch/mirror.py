@@ -1,8 +1,8 @@
 """Source ``mirror``: any HTTP server that holds clips, or the whole videos.
 
 What a file is, is told by how long it lasts: one that is hardly longer than a clip is the clip and
-kept byte for byte; of a longer one only the section is read, where the server answers ranges. If
-the template names neither ``{clip_id}`` nor ``{start}``, the file is always the whole video.
+kept byte for byte; of a longer one only the section is read, where the server answers ranges
+(but all of an AVI, ASF or RealMedia file, which cannot be cut exactly). If the template names neither ``{clip_id}`` nor ``{start}``, the file is always the whole video.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vggss_tools.fetch.connection import Connection, check_proxy
 from vggss_tools.fetch.failures import page_failure, public_address
 from vggss_tools.fetch.ranges import BLOCK, FIRST_BYTES, RangeReader, Reply
 from vggss_tools.fetch.source import Fetched, FetchRequest
-from vggss_tools.media.stream_copy import copy_section, media_seconds
+from vggss_tools.media.stream_copy import CannotCut, copy_section, media_seconds
 
 FIELDS = ("clip_id", "youtube_id", "start")
 # A file under a clip's own name may be so much longer than the clip and still be it: people cut
@@ -151,6 +151,10 @@ class MirrorSource:
                     margin=request.margin,
                 )
                 section.replace(target)
+            except CannotCut:
+                reader.fill()
+                facts = {"mode": "full", "bytes_of_whole": reader.total}
+                return Fetched(request.start, reader.received, name, facts)
             finally:
                 section.unlink(missing_ok=True)
             facts = {"mode": "section", "bytes_of_whole": reader.total}
@@ -170,6 +174,8 @@ class MirrorSource:
                 margin=request.margin,
             )
             section.replace(target)
+        except CannotCut:
+            offset = request.start
         finally:
             section.unlink(missing_ok=True)
         return Fetched(offset, received, name, {"mode": "whole", "bytes_of_whole": received})

@@ -124,8 +124,9 @@ class FetchStage(Stage):
         )
         try:
             fetched, tries = session.run(lambda: self.source.fetch(request, part))
-            container = rewrap_as_mp4(part)
-            media = check_media(part, start=fetched.offset, seconds=request.seconds)
+            container, shift = rewrap_as_mp4(part)
+            offset = fetched.offset + shift
+            media = check_media(part, start=offset, seconds=request.seconds)
         except ClipFailure as failure:
             failure.facts = {"source": self.source.name, **failure.facts}
             raise
@@ -133,7 +134,7 @@ class FetchStage(Stage):
             **fetched.facts,
             "source": self.source.name,
             "url": fetched.url,
-            "offset": round(fetched.offset, 6),
+            "offset": round(offset, 6),
             "bytes": fetched.bytes,
             "tries": tries,
             "container": container,

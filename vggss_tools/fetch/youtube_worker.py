@@ -20,7 +20,7 @@ from vggss_tools.fetch.failures import public_address
 from vggss_tools.fetch.ranges import FIRST_BYTES, RangeReader
 from vggss_tools.fetch.worker_process import serve
 from vggss_tools.fetch.yt_dlp_failures import failure_of, without_colours
-from vggss_tools.media.stream_copy import copy_section
+from vggss_tools.media.stream_copy import CannotCut, copy_section
 
 # H.264 and AAC of at most 720 lines, which every reader of MP4 plays; else whatever there is.
 FORMATS = (
@@ -217,6 +217,8 @@ class Downloader:
                 readers, target, start=job["start"], seconds=job["seconds"], margin=job["margin"]
             )
             return offset, sum(reader.received for reader in readers)
+        except CannotCut as error:
+            raise _Sectionless(str(error)) from None
         finally:
             for reader in readers:
                 reader.close()
@@ -242,6 +244,11 @@ class Downloader:
                 wholes, target, start=job["start"], seconds=job["seconds"], margin=job["margin"]
             )
             return offset, received
+        except CannotCut as error:
+            if len(wholes) > 1:
+                raise ClipFailure(FailureKind.ERROR, f"{job['url']}: {error}") from None
+            wholes[0].replace(target)
+            return float(job["start"]), received
         finally:
             for whole in wholes:
                 whole.unlink(missing_ok=True)

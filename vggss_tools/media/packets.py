@@ -89,6 +89,13 @@ def from_key_frame(
     )
 
 
+def all_packets(tracks: list[Track]) -> Iterator[tuple[Track, Packet]]:
+    """Yield every packet of a file that was just opened."""
+    by_index = {track.stream.index: track for track in tracks}
+    for packet in _stamped(tracks[0].container.demux([track.stream for track in tracks])):
+        yield by_index[packet.stream.index], packet
+
+
 def packets_between(
     tracks: list[Track], start: Fraction, end: Fraction
 ) -> Iterator[tuple[Track, Packet]]:

@@ -3,8 +3,8 @@
 A cut can only start at a key frame, so the part starts at the last one before the moment that is
 asked for, and the offset says how far into the new file that moment lies. Times count from the
 file's first timestamp, as everywhere here; where picture and sound are two files, each counts from
-its own, as ``ffmpeg -i PICTURE -i SOUND`` does. AVI does not say when a reordered picture (B-frame)
-is shown; such a cut is off by up to their number.
+its own, as ``ffmpeg -i PICTURE -i SOUND`` does. AVI and its like do not say when a reordered
+picture (B-frame) is shown; nothing is cut from them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from vggss_tools.errors import ClipFailure, FailureKind
 from vggss_tools.media.packets import (
     PREROLL_S,
     Track,
+    all_packets,
     codec_of,
     decoding_ticks,
     from_key_frame,
@@ -35,6 +36,8 @@ from vggss_tools.media.packets import (
 from vggss_tools.media.probe import start_ticks
 
 MP4_FORMATS = ("mov,mp4",)
+# They stamp when a picture is decoded, not when it is shown.
+UNSTAMPED_FORMATS = ("avi", "asf", "rm")
 
 # What MP4 holds and readers of MP4 know; anything else keeps its own container.
 VIDEO_CODECS = frozenset(("h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"))
@@ -44,6 +47,10 @@ MP4_CODECS = VIDEO_CODECS | AUDIO_CODECS
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 Source = Path | IO[bytes] | Any  # a path, or a file that can be read and sought in
+
+
+class CannotCut(Exception):
+    """The times in a file are not exact enough to cut it; take it whole."""
 
 
 def media_seconds(source: Source) -> float | None:
@@ -85,6 +92,8 @@ def copy_section(
     ------
     ClipFailure
         Of kind corrupt, no_video, or too_short where the video ends before ``start``.
+    CannotCut
+        If only the whole file is exact: AVI, ASF and RealMedia. ``target`` is not written.
     """
     wanted_from = Fraction(max(0.0, start - margin))
     until = Fraction(start + seconds + margin)
@@ -99,6 +108,8 @@ def copy_section(
                     f"{_name(sources[0])}: lasts {lasts / av.time_base:.2f} s, and the clip starts "
                     f"at {start:g} s",
                 )
+            if any(container.format.name in UNSTAMPED_FORMATS for container in containers):
+                raise CannotCut(f"{containers[0].format.name} does not say when pictures are shown")
             for source, container in zip(sources, containers, strict=True):
                 _announce(
                     source, [t for t in tracks if t.container is container], wanted_from, until
@@ -119,12 +130,16 @@ def copy_section(
     return round(float(Fraction(start) - zero) - _first_timestamp(target), 6)
 
 
-def rewrap_as_mp4(path: Path) -> str:
-    """Put the streams of a file into an MP4, in its place, if it is none and MP4 can hold them.
+def rewrap_as_mp4(path: Path) -> tuple[str, float]:
+    """Put the streams of a file into an MP4, in its place, where nothing is lost by it.
+
+    It stays as it is where MP4 cannot hold its streams, or where the MP4 would not give the very
+    same packets at the very same times.
 
     Returns
     -------
-    Name of the container that the file has in the end.
+    Name of the container that the file has in the end; and the seconds by which a moment of the
+    file has become later, as times count from the first timestamp.
 
     Raises
     ------
@@ -133,25 +148,76 @@ def rewrap_as_mp4(path: Path) -> str:
     """
     with path.open("rb") as file:
         if file.read(8)[4:] == b"ftyp":  # how every MP4 begins, and nothing else
-            return "mp4"
+            return "mp4", 0.0
     with ExitStack() as stack:
         container = _open(path, stack)
         name = container.format.name
         if name.startswith(MP4_FORMATS):
-            return "mp4"
+            return "mp4", 0.0
+        as_it_is = name.partition(",")[0], 0.0
         tracks = _tracks([container])
-        if not all(codec_of(track) in MP4_CODECS for track in tracks):
-            return name.partition(",")[0]
+        if name in UNSTAMPED_FORMATS or not all(codec_of(t) in MP4_CODECS for t in tracks):
+            return as_it_is
         whole = path.with_name(f"{path.name}.whole.mp4")
         try:
-            first, packets = from_key_frame(tracks[0], tracks, Fraction(0), None)
-            _write(whole, tracks, packets, tracks[0].seconds(first))
+            packets = all_packets(tracks)
+            try:
+                _write(whole, tracks, packets, Fraction(0))
+            except av.error.FFmpegError as error:
+                if error.errno in _WRITE_ERRORS:
+                    raise
+                return as_it_is  # MP4 refuses what these packets hold
+            shift = _shift(path, whole)
+            if shift is None:
+                return as_it_is
             whole.replace(path)
         except av.error.FFmpegError as error:
             raise _failure(error, str(path), path) from None
         finally:
             whole.unlink(missing_ok=True)
-    return "mp4"
+    return "mp4", round(float(shift), 6)
+
+
+def _shift(before: Path, after: Path) -> Fraction | None:
+    """Return how much later the same packets are in a copy; None where they are not the same."""
+    with ExitStack() as stack:
+        old, new = (_shown(path, stack) for path in (before, after))
+        if old is None or new is None or [len(t) for _, t in old] != [len(t) for _, t in new]:
+            return None
+        shift: Fraction | None = None
+        for (tick, times), (_, copied) in zip(old, new, strict=True):
+            for mine, theirs in zip(times, copied, strict=True):
+                later = theirs - mine
+                shift = later if shift is None else shift
+                if abs(later - shift) > tick:
+                    return None
+    return shift
+
+
+def _shown(path: Path, stack: ExitStack) -> list[tuple[Fraction, list[Fraction]]] | None:
+    """Return when the packets of picture and sound are shown, in seconds from the file's zero.
+
+    With the exactness that is asked of each: none for pictures, a sample for sound. None where a
+    packet does not say.
+    """
+    tracks = _tracks([_open(path, stack)])
+    times: dict[int, list[Fraction]] = {track.stream.index: [] for track in tracks}
+    of = {track.stream.index: track for track in tracks}
+    for packet in tracks[0].container.demux([track.stream for track in tracks]):
+        if packet.size == 0:
+            continue
+        if packet.pts is None:
+            return None
+        times[packet.stream.index].append(of[packet.stream.index].seconds(packet.pts))
+    return [
+        (_tick_of(track), times[track.stream.index])
+        for track in sorted(tracks, key=lambda t: t.stream.type, reverse=True)
+    ]
+
+
+def _tick_of(track: Track) -> Fraction:
+    rate = getattr(track.stream, "sample_rate", None)
+    return Fraction(1, rate) if rate else Fraction(0)
 
 
 def _open(source: Source, stack: ExitStack) -> InputContainer:
