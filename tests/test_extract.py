@@ -127,7 +127,7 @@ def test_retry_tries_unfit_clips_again(
     assert invoke(*arguments).exit_code == 3
     opened: list[str] = []
 
-    def forget(path: Path) -> None:
+    def forget(path: Path, **options: bool) -> None:
         opened.append(path.stem)
         raise AssertionError("not to be reached without --retry")
 
@@ -313,3 +313,71 @@ def test_unknown_split(invoke: Invoke, workspace: Workspace) -> None:
     result = invoke("extract", "--data", workspace.root, "--split", "validation")
     assert result.exit_code == 1
     assert "no clip of split 'validation'; the splits there are: test" in result.stderr
+
+
+def files_in(folder: Path) -> list[str]:
+    """Names of the files below a folder."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def unknown(invoke: Invoke, root: Path) -> list[str]:
+    """Frames and sounds that `vggss validate` finds to be not as recorded."""
+    findings = json.loads(invoke("validate", "--data", root, "--json", "-").stdout)["findings"]
+    return [one["path"] for one in findings if not one["path"].startswith("clips/")]
+
+
+def test_what_another_choice_made_is_removed(invoke: Invoke, workspace: Workspace) -> None:
+    """Only what this stage has made and recorded; then nothing is there that nobody knows."""
+    root = workspace.root
+    frames = root / "frames"
+    many = invoke("extract", "--data", root, "--workers", 0, "--frame", "frames:4@8")
+    assert many.exit_code == 0, many.output
+    theirs = frames / GOOD / "note.txt"
+    theirs.write_text("mine")
+    changed = frames / GOOD / "002.jpg"
+    changed.write_bytes(b"painted over")
+    assert len(files_in(frames)) == 6
+    assert unknown(invoke, root) == [f"frames/{GOOD}/002.jpg", f"frames/{GOOD}/note.txt"]
+    assert invoke("extract", "--data", root, "--workers", 0).exit_code == 0
+    assert files_in(frames) == [f"{GOOD}.jpg", f"{GOOD}/002.jpg", f"{GOOD}/note.txt"]
+    theirs.unlink()
+    changed.unlink()
+    changed.parent.rmdir()
+    assert unknown(invoke, root) == []
+
+    short = invoke("extract", "--data", root, "--workers", 0, "--frame", "frames:4@8")
+    assert short.exit_code == 0
+    late = invoke("extract", "--data", root, "--workers", 2, "--frame", "time:99")
+    assert late.exit_code == 3
+    assert files_in(frames) == []
+    assert files_in(root / "audio") == []
+    assert unknown(invoke, root) == []
+
+
+def test_a_missing_clip_leaves_what_was_made_of_it(invoke: Invoke, workspace: Workspace) -> None:
+    """Clips that lie elsewhere for a while cost nobody the frames."""
+    invoke("extract", "--data", workspace.root, "--workers", 0)
+    workspace.clip_path(GOOD).unlink()
+    invoke("extract", "--data", workspace.root, "--workers", 0)
+    assert workspace.frame_path(GOOD).is_file()
+
+
+@pytest.mark.parametrize(
+    ("length", "offset", "seconds"), [(10, 0.0, 10.0), (30, 0.0, 10.0), (30, 15.0, 10.0),
+                                      (30, 24.0, 6.0)],
+)  # fmt: skip
+def test_the_full_sound_is_the_clips(
+    invoke: Invoke, workspace: Workspace, length: int, offset: float, seconds: float
+) -> None:
+    """Of a longer file the clip's ten seconds, or what there is of them."""
+    clip = make_clip(workspace.clip_path(GOOD), seconds=length)
+    if offset:
+        with Ledger(workspace.ledger_path) as ledger:
+            ledger.record([Outcome(GOOD, "fetch", "done", facts={"offset": offset})])
+    invoke("extract", "--data", workspace.root, "--workers", 0, "--audio", "full")
+    sound, rate = read_wav(workspace.audio_path(GOOD))
+    assert len(sound) / rate == pytest.approx(seconds, abs=0.1)
+    assert (
+        np.abs(sound[4000:8000] - centre_audio(clip, 0.25, centre=0.375, offset=offset)).max()
+        < 1e-4
+    )

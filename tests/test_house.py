@@ -38,6 +38,7 @@ FLOORS = [
         "errors.py",
         "atomic.py",
         "checksums.py",
+        "many_objects.py",
         "locks.py",
         "progress.py",
         "resources.py",

@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 from counting_stage import CountingStage
 
-from vggss_tools.clips import Clip
+from vggss_tools.clips import Clip, write_clips
 from vggss_tools.errors import FailureKind, InvalidInput
 from vggss_tools.ledger import Ledger, Outcome
 from vggss_tools.merge import merge_ledgers
@@ -151,3 +151,31 @@ def test_a_ledger_is_not_merged_into_itself(tmp_path: Path) -> None:
     target = ledger_with(tmp_path / "data" / "ledger.sqlite", OLD)
     with pytest.raises(InvalidInput, match="is the ledger that is written"):
         merge_ledgers(target, [tmp_path / "data"])
+
+
+def test_the_clip_tables_are_joined_as_well(tmp_path: Path, invoke: Callable[..., Result]) -> None:
+    """Shards with a part of the clips each become one table; a conflict changes nothing."""
+    roots = [tmp_path / "one", tmp_path / "two"]
+    for root, clips in zip(roots, (CLIPS[:7], CLIPS[5:]), strict=True):
+        ledger_with(root / "ledger.sqlite", OLD)
+        write_clips(root / "clips.parquet", clips)
+    done = invoke("merge", "--data", tmp_path / "all", *roots, "--json")
+    assert json.loads(done.stdout)["clips"] == len(CLIPS)
+    assert Workspace(tmp_path / "all").clips() == CLIPS
+    write_clips(roots[1] / "clips.parquet", [replace(CLIPS[0], label="another")])
+    refused = invoke("merge", "--data", tmp_path / "other", *roots)
+    assert refused.exit_code == 6
+    assert "'another'" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_ledgers_alone_are_said_to_have_no_clips(
+    tmp_path: Path, invoke: Callable[..., Result]
+) -> None:
+    """Neither merge nor status suggests to make a sample world of them."""
+    given = ledger_with(tmp_path / "one" / "ledger.sqlite", OLD)
+    done = invoke("merge", "--data", tmp_path / "all", given)
+    assert "no clip table was given" in done.stderr
+    status = invoke("status", "--data", tmp_path / "all")
+    assert "a ledger of 1 outcomes (fetch), but no clip table" in status.stdout
+    assert "sample" not in status.stdout

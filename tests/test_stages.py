@@ -259,7 +259,7 @@ class BlockedStage(ThreadedStage):
         super().process(clip, parts)
         if clip.clip_id >= "video2":
             raise ClipFailure(
-                FailureKind.RATE_LIMITED, "HTTP 429", {"retry_at": "2026-05-01T12:00:00+00:00"}
+                FailureKind.RATE_LIMITED, "HTTP 429", {"retry_at": "2126-05-01T12:00:00+00:00"}
             )
 
 
@@ -267,7 +267,7 @@ class BlockedStage(ThreadedStage):
 def test_a_remote_that_refuses_stops_the_run(tmp_path: Path, workers: int) -> None:
     """What is in flight is recorded, nothing new is started, and it is said when to come back."""
     clips = [Clip(f"video{i}_000000", "label", "test") for i in range(9)]
-    with pytest.raises(Blocked, match=r"HTTP 429.*again after 2026-05-01T12:00:00") as stopped:
+    with pytest.raises(Blocked, match=r"HTTP 429.*again after 2126-05-01T12:00:00") as stopped:
         run_stage(BlockedStage(tmp_path), clips, Workspace(tmp_path), workers=workers)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         recorded = {outcome.clip_id for outcome in ledger.outcomes("count")}

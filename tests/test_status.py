@@ -280,3 +280,21 @@ def test_an_empty_or_missing_directory_gives_one_line_that_helps(
     assert root.exists() == is_there
     assert not is_there or list(root.iterdir()) == []
     assert json.loads(invoke("status", "--data", root, "--json").stdout)["exists"] == is_there
+
+
+def test_what_other_sources_have_refused_is_shown(
+    tmp_path: Path, invoke: Callable[..., Result]
+) -> None:
+    """A clip's last outcome does not hide what an earlier source said for good."""
+    clip = Clip("a_000000", "dog barking", "test")
+    workspace = Workspace.create(tmp_path / "data")
+    write_clips(workspace.clips_table, [clip])
+    earlier = {"source": {"name": "youtube"}, "kind": "removed", "message": "gone"}
+    facts = {"earlier_sources": [earlier]}
+    with Ledger(workspace.ledger_path) as ledger:
+        ledger.record(
+            [Outcome(clip.clip_id, "fetch", "failed", FailureKind.TIMEOUT, "slow", facts=facts)]
+        )
+    done = invoke("status", "--data", workspace.root, "--json")
+    assert json.loads(done.stdout)["refused_by"] == {"youtube": {"test": {"removed": 1}}}
+    assert "refused by youtube: removed" in invoke("status", "--data", workspace.root).stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vggss_tools.atomic import atomic_path
 from vggss_tools.errors import InvalidInput, VggssError, not_readable
+from vggss_tools.many_objects import no_search_for_circles
 
 # VGG-Sound's own length of a clip, in seconds.
 CLIP_SECONDS = 10.0
@@ -66,6 +67,7 @@ class Clip:
         return parse_clip_id(self.clip_id)[1]
 
 
+@no_search_for_circles()
 def read_clips(path: Path | str) -> list[Clip]:
     """Read a clip table (Parquet, columns ``clip_id, label, split``) in its own order.
 

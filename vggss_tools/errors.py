@@ -25,6 +25,12 @@ class VggssError(click.ClickException):
     exit_code = 1
 
 
+class WrongUsage(VggssError):
+    """A value on the command line is none that can be; exit code 2."""
+
+    exit_code = 2
+
+
 class SomeFailed(VggssError):
     """The command finished, but some clips can never succeed; exit code 3."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,11 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vggss_tools.clips import Clip
+from vggss_tools.checksums import sha256_of
+from vggss_tools.clips import CLIP_SECONDS, Clip
+from vggss_tools.errors import Action, ClipFailure
+from vggss_tools.ledger import Ledger, Outcome
 from vggss_tools.media.audio import CENTRE, RATE, SECONDS, write_wav
 from vggss_tools.media.frames import FrameReader
 from vggss_tools.media.picture import pixels
-from vggss_tools.media.probe import decoder_versions, open_media
+from vggss_tools.media.probe import NotAsDeclared, decoder_versions, is_mp4, lasts, open_media
 from vggss_tools.media.sound import SoundReader, Span
 from vggss_tools.media.sweep import sweep
 from vggss_tools.media.ticks import FRAME_TIME, Tick, middle_ticks, tick_at
@@ -24,6 +29,8 @@ from vggss_tools.stages import Parts, Stage
 from vggss_tools.workspace import Workspace
 
 JPEG_QUALITY = 95
+# A shorter file whose clip begins at its start is the clip; of a longer one, the clip is a part.
+CLIP_FILE_S = 12.0
 
 
 @dataclass
@@ -37,7 +44,7 @@ class ExtractStage(Stage):
     frame_time : float
         Seconds into the clip; the frame is the one that a 25 fps extraction shows then.
     seconds : float or None
-        Length of the sound, in seconds; None for the whole sound of the file.
+        Length of the sound, in seconds; None for the whole sound of the clip.
     rate : int
         Samples per second.
     centre : float
@@ -57,6 +64,10 @@ class ExtractStage(Stage):
     count: int = 0
     fps: Fraction = Fraction(1)
     offsets: Mapping[str, float] = field(default_factory=dict)
+    _earlier: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_earlier": None}
 
     def settings(self) -> dict[str, Any]:
         """Return what the files depend on."""
@@ -96,16 +107,41 @@ class ExtractStage(Stage):
     def process(self, clip: Clip, parts: Parts) -> None:
         """Decode all of it from one reading of the file."""
         offset = self._offset(clip)
-        frames = FrameReader(self._ticks(offset))
-        sound = SoundReader(Span(self.seconds, self.rate, self.centre, offset))
-        with open_media(self.workspace.clip_path(clip.clip_id)) as container:
-            sweep(container, [frames, sound])
+        path = self.workspace.clip_path(clip.clip_id)
+        try:
+            frames, sound = self._read(path, offset, hasty=is_mp4(path))
+        except (NotAsDeclared, ClipFailure):  # whatever it is, looking closely tells
+            frames, sound = self._read(path, offset)
         first, audio_path, *numbered = self.outputs(clip)
         for path, frame in zip([first, *numbered], frames.frames, strict=True):
             parts[path].write_bytes(_jpeg(pixels(frame, "bgr24")))
         write_wav(parts[audio_path], sound.samples, self.rate)
-        if numbered:
-            self._remove_others(clip, numbered)
+
+    def _read(
+        self, path: Path, offset: float, *, hasty: bool = False
+    ) -> tuple[FrameReader, SoundReader]:
+        frames = FrameReader(self._ticks(offset), hasty=hasty)
+        with open_media(path, hasty=hasty) as container:
+            sound = SoundReader(self._span(offset, lasts(container)), hasty=hasty)
+            sweep(container, [frames, sound])
+        return frames, sound
+
+    def _span(self, offset: float, file_seconds: float | None) -> Span:
+        """Return which sound is the clip's.
+
+        All of a file that is the clip itself, hardly longer than it; of a longer one ten seconds,
+        or what there is of them.
+        """
+        if self.seconds is not None:
+            return Span(self.seconds, self.rate, self.centre, offset)
+        is_clip = file_seconds is None or file_seconds < CLIP_FILE_S
+        if not offset and is_clip:
+            return Span(None, self.rate, self.centre)
+        seconds = float(CLIP_SECONDS)
+        if file_seconds is not None:
+            seconds = min(seconds, file_seconds - offset)
+        seconds = max(seconds, 1 / self.rate)
+        return Span(seconds, self.rate, seconds / 2, offset)
 
     def _ticks(self, offset: float) -> list[Tick]:
         more = middle_ticks(self.count, self.fps, offset) if self.count else []
@@ -117,11 +153,40 @@ class ExtractStage(Stage):
     def _folder(self, clip: Clip) -> Path:
         return self.workspace.frame_path(clip.clip_id).with_suffix("")
 
-    def _remove_others(self, clip: Clip, numbered: list[Path]) -> None:
-        """Remove frames of an earlier run with more of them: they show other moments."""
-        for path in self._folder(clip).glob("[0-9]*.jpg"):
-            if path not in numbered:
-                path.unlink(missing_ok=True)
+    def recorded(self, outcome: Outcome) -> Outcome:
+        """Remove what an earlier run has made of the clip and this one has not.
+
+        It shows other moments, or a clip that has turned out unfit. Only what the ledger has as
+        this stage's, and is still as it was recorded.
+        """
+        if self._earlier is None:
+            self._earlier = _earlier_files(self.workspace)
+        unfit = outcome.kind is not None and outcome.kind.action is Action.REPLACE
+        if outcome.done or unfit:
+            files = json.loads(self._earlier.get(outcome.clip_id, "{}"))
+            for name in files.keys() - outcome.checksums.keys():
+                _remove(self.workspace.root, name, files[name])
+        return outcome
+
+
+def _earlier_files(workspace: Workspace) -> dict[str, str]:
+    """Return the checksums of each clip's files as the ledger has them, as JSON."""
+    if not workspace.ledger_path.is_file():
+        return {}
+    with Ledger(workspace.ledger_path, for_reading=True) as ledger:
+        rows = ledger.rows(ExtractStage.name)
+        return {row.clip_id: row.checksums for row in rows if row.status == "done"}
+
+
+def _remove(root: Path, name: str, sha256: str) -> None:
+    """Remove a file that is as it was recorded, and its folder if that is a clip's and empty."""
+    path = root / name
+    if ".." in path.parts or not path.is_file() or sha256_of(path) != sha256:
+        return
+    path.unlink()
+    if path.parent.parent != root:
+        with contextlib.suppress(OSError):  # not empty
+            path.parent.rmdir()
 
 
 def _jpeg(bgr: NDArray[np.uint8]) -> bytes:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from vggss_tools.clips import Clip, read_clips, write_clips
 from vggss_tools.errors import InvalidInput
 from vggss_tools.ledger import Ledger, Row
 from vggss_tools.workspace import Workspace
@@ -55,6 +56,39 @@ class MergeCounts:
 def ledger_of(source: Path) -> Path:
     """Return the ledger that is meant by a file, or by a data directory."""
     return Workspace(source).ledger_path if source.is_dir() else source
+
+
+def merge_clip_tables(target: Workspace, sources: Sequence[Path], *, dry_run: bool = False) -> int:
+    """Join the clip tables of data directories into that of another one; its rows come first.
+
+    Ledgers that are given without a directory have none.
+
+    Returns
+    -------
+    Clips of the joined table; 0 where there is no table.
+
+    Raises
+    ------
+    InvalidInput
+        If a clip has two classes or splits; nothing is changed then.
+    """
+    clips: dict[str, tuple[Clip, Path]] = {}
+    before = 0
+    for path in (target.clips_table, *(Workspace(s).clips_table for s in sources if s.is_dir())):
+        if not path.is_file():
+            continue
+        for clip in read_clips(path):
+            known, where = clips.setdefault(clip.clip_id, (clip, path))
+            if known != clip:
+                raise InvalidInput(
+                    f"{path}: {clip.clip_id} is {clip.label!r} ({clip.split}) there, but "
+                    f"{known.label!r} ({known.split}) in {where}; correct one of them"
+                )
+        if path == target.clips_table:
+            before = len(clips)
+    if len(clips) > before and not dry_run:
+        write_clips(target.clips_table, [clip for clip, _ in clips.values()])
+    return len(clips)
 
 
 def merge_ledgers(target: Path, sources: Sequence[Path], *, dry_run: bool = False) -> MergeCounts:

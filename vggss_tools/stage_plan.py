@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from vggss_tools.clips import Clip
 from vggss_tools.errors import Action, FailureKind, VggssError
 from vggss_tools.ledger import Ledger, Outcome, Row, settings_text
+from vggss_tools.many_objects import no_search_for_circles
 
 if TYPE_CHECKING:
     from vggss_tools.stages import Stage
 
+BLOCKED = frozenset(str(kind) for kind in FailureKind if kind.action is Action.PAUSE)
 Signature = list[list[int] | None]
 Shard = tuple[int, int]
 
@@ -98,10 +100,14 @@ class Folders:
     def has(self, path: Path | str) -> bool:
         """Whether a file is there; a broken link is none."""
         folder, _, name = str(path).rpartition(os.sep)
+        return name in self.of(folder)
+
+    def of(self, folder: str) -> set[str]:
+        """Return the names of the files in a folder."""
         names = self._names.get(folder)
         if names is None:
             names = self._names[folder] = _file_names(folder or os.sep)
-        return name in names
+        return names
 
 
 def _file_names(folder: str) -> set[str]:
@@ -119,6 +125,9 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+_decode = json.JSONDecoder().raw_decode  # json.loads takes longer for a short text
+
+
 class _Made:
     """Whether the files of done clips are there, without asking the stage for every clip's.
 
@@ -134,7 +143,7 @@ class _Made:
 
     def has_all(self, clip: Clip, row: Row) -> bool:
         """Whether all that the stage would make of a clip is recorded, and there."""
-        recorded = list(json.loads(row.checksums))
+        recorded = list(_decode(row.checksums)[0])
         pattern = tuple(name.replace(clip.clip_id, "*") for name in recorded)
         if pattern not in self._patterns:
             wanted = {
@@ -142,9 +151,13 @@ class _Made:
                 for path in self._stage.outputs(clip)
             }
             self._patterns[pattern] = wanted <= set(recorded)
-        return self._patterns[pattern] and all(
-            self._files.has(f"{self._root}/{name}") for name in recorded
-        )
+        if not self._patterns[pattern]:
+            return False
+        for name in recorded:
+            folder, _, file = name.rpartition("/")
+            if file not in self._files.of(f"{self._root}/{folder}" if folder else self._root):
+                return False
+        return True
 
 
 def signature(paths: Sequence[Path]) -> Signature:
@@ -172,6 +185,42 @@ def wanted_settings(stage: Stage) -> Callable[[Clip, Signature], dict[str, Any]]
     return lambda clip, inputs: {**settings, **stage.clip_settings(clip), "inputs": inputs}
 
 
+class _WantedText:
+    """The settings that an outcome must have, as the ledger has them: as text.
+
+    All but the inputs is the same for most clips, and is made into text once.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._settings = stage.settings()
+        # What a clip's own settings are -> the text before and after its inputs. Settings are
+        # told apart by being the same object where they are no plain values.
+        self._around: dict[Any, tuple[str, str]] = {}
+        self._alive: list[Any] = []
+
+    def of(self, clip: Clip, inputs: Signature) -> str:
+        """Return the text for a clip."""
+        own = self._stage.clip_settings(clip)
+        key = tuple((k, id(v) if isinstance(v, dict | list) else v) for k, v in own.items())
+        around = self._around.get(key)
+        if around is None:
+            whole = settings_text({**self._settings, **own, "inputs": _MARK})
+            before, _, after = whole.partition(f'"{_MARK}"')
+            around = self._around[key] = (before, after)
+            self._alive.append(own)  # or another object might get its id
+        return f"{around[0]}{_inputs_text(inputs)}{around[1]}"
+
+
+_MARK = "*the inputs*"
+
+
+def _inputs_text(inputs: Signature) -> str:
+    """Return inputs as :func:`settings_text` writes them."""
+    return str(inputs).replace("None", "null")
+
+
+@no_search_for_circles()
 def make_plan(
     stage: Stage, clips: Sequence[Clip], ledger: Ledger, retry: str | None = None
 ) -> Plan:
@@ -181,12 +230,13 @@ def make_plan(
     its files there, or failed for good.
     """
     plan = Plan()
-    wanted = wanted_settings(stage)
+    wanted = _WantedText(stage)
     kinds = None if retry is None else retried_kinds(retry)
     made = _Made(stage, ledger.path.absolute().parent)
     by_id = {clip.clip_id: clip for clip in clips}
     known: set[str] = set()
     chosen: set[str] = set()
+    blocked: set[str] = set()
     for row in ledger.rows(stage.name):
         clip = by_id.get(row.clip_id)
         if clip is None:
@@ -194,7 +244,7 @@ def make_plan(
         known.add(row.clip_id)
         inputs = signature(stage.inputs(clip))
         if row.status == "done":
-            if _is_wanted(row, wanted(clip, inputs)) and made.has_all(clip, row):
+            if row.settings == wanted.of(clip, inputs) and made.has_all(clip, row):
                 plan.skipped += 1
                 continue
             take = kinds is None
@@ -204,13 +254,16 @@ def make_plan(
             if kinds is not None:
                 take = row.kind in kinds
             else:
-                take = not (outcome.final and _is_wanted(row, wanted(clip, inputs)))
+                final = outcome.final and row.settings == wanted.of(clip, inputs)
+                take = not (final or stage.gave_up(clip))
             if not take:
                 plan.failures.append(outcome)
         if take:
             chosen.add(row.clip_id)
             plan.signatures[row.clip_id] = inputs
             plan.attempts[row.clip_id] = row.attempts
+            if row.kind in BLOCKED:
+                blocked.add(row.clip_id)
     for clip in clips:
         if clip.clip_id in known:
             if clip.clip_id in chosen:
@@ -220,8 +273,6 @@ def make_plan(
             plan.signatures[clip.clip_id] = signature(stage.inputs(clip))
         else:
             plan.left += 1
+    if blocked:  # last: what stopped the run before must not keep the others from coming
+        plan.todo.sort(key=lambda clip: clip.clip_id in blocked)
     return plan
-
-
-def _is_wanted(row: Row, settings: dict[str, Any]) -> bool:
-    return row.settings == settings_text(settings)

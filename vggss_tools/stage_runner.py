@@ -83,6 +83,9 @@ class Runner:
             return self._failed(clip, result, parts)
         checksums: dict[str, str] = {}
         for final, part in parts.items():
+            if not part.is_file() and (result or {}).get("in_place") and final.is_file():
+                checksums[final.relative_to(self.root).as_posix()] = sha256_of(final)
+                continue
             if not part.is_file():
                 missing = ClipFailure(FailureKind.ERROR, f"{final}: the stage did not write it")
                 return self._failed(clip, missing, parts)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vggss_tools.errors import Action, Incomplete, SomeFailed
 from vggss_tools.ledger import Outcome
+
+# A remote that has just refused is not asked again sooner.
+SOONEST_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class StageSummary:
     failures : tuple of Outcome
         The clips that have failed, now or before (and were not tried again).
     left : int
-        Clips that still have to be done and were not tried, because only failures were asked for.
+        Clips that still have to be done and were not tried, because only failures were asked for
+        or because the run ended before.
     """
 
     stage: str
@@ -34,6 +39,26 @@ class StageSummary:
     def failed(self) -> Counter[str]:
         """Failures by kind."""
         return Counter(str(outcome.kind) for outcome in self.failures)
+
+    @property
+    def retry_at(self) -> str | None:
+        """When a remote that refused may be asked again (UTC, ISO 8601); None if none said so.
+
+        Never in the past, and never at once: a long run may end after the moment that was named.
+        """
+        named = []
+        for outcome in self.failures:
+            back = outcome.facts.get("retry_at")
+            if outcome.kind is None or outcome.kind.action is not Action.PAUSE or back is None:
+                continue
+            if isinstance(back, int | float):
+                named.append(datetime.fromtimestamp(back, UTC))
+            else:
+                named.append(datetime.fromisoformat(back))
+        if not named:
+            return None
+        soonest = datetime.now(UTC) + timedelta(seconds=SOONEST_S)
+        return max(*named, soonest).replace(microsecond=0).isoformat()
 
     def as_json(self) -> dict[str, Any]:
         """Counts by outcome, and the failures."""

@@ -11,7 +11,6 @@ import platform
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -72,6 +71,14 @@ class Stage(ABC):
         """Return the versions of the tools that take part."""
         return {}
 
+    def recorded(self, outcome: Outcome) -> Outcome:
+        """Return an outcome as it is recorded; called in the driver's process."""
+        return outcome
+
+    def gave_up(self, clip: Clip) -> bool:
+        """Whether it is known that a clip cannot be made, whatever its last outcome was."""
+        return False
+
     def share(self, workers: int) -> None:  # noqa: B027 - most stages have nothing to share out
         """Be told, before it is copied, into how many processes; for shares of cores or a rate."""
 
@@ -89,7 +96,9 @@ class Stage(ABC):
 
         Returns
         -------
-        What else is worth keeping, or None.
+        What else is worth keeping, or None. With ``in_place: True``, outputs that were not
+        written are there already and are recorded as they are. A failure whose facts have
+        ``asked: False`` is not recorded; a blocked one with ``alone: True`` does not end the run.
         """
         raise NotImplementedError
 
@@ -144,7 +153,8 @@ def run_stage(
     VggssError
         At a fatal failure (disk full, no permission, a tool missing), with what is done kept.
     Blocked
-        Where the remote refuses to go on; what was in flight is recorded first.
+        Where the remote refuses to go on, with what was in flight recorded first; or at the end,
+        where it has refused single clips. These come last in the next run.
     """
     clips = select_shard(clips, shard)
     with stage_lock(workspace.root, stage.name, shard), Ledger(workspace.ledger_path) as ledger:
@@ -248,39 +258,47 @@ class _Run:
         }
         by_id = {clip.clip_id: clip for clip in self.plan.todo}
         blocked: Outcome | None = None
+        stopped: Outcome | None = None
         try:
             for outcomes in results:
                 finished = [
-                    replace(  # what only the driver knows
-                        outcome,
-                        attempts=1 + self.plan.attempts.get(outcome.clip_id, 0),
-                        time=now(),
-                        settings=wanted(
-                            by_id[outcome.clip_id], self.plan.signatures[outcome.clip_id]
-                        ),
-                        versions=versions,
+                    self.stage.recorded(
+                        replace(  # what only the driver knows
+                            outcome,
+                            attempts=1 + self.plan.attempts.get(outcome.clip_id, 0),
+                            time=now(),
+                            settings=wanted(
+                                by_id[outcome.clip_id], self.plan.signatures[outcome.clip_id]
+                            ),
+                            versions=versions,
+                        )
                     )
                     for outcome in outcomes
+                    if outcome.facts.get("asked") is not False  # left as it was
                 ]
                 self.ledger.record(finished)
                 progress.add(str(outcome.kind or "done") for outcome in finished)
                 self.done += sum(outcome.done for outcome in finished)
                 self.failures += [outcome for outcome in finished if not outcome.done]
                 self._stop_if_fatal(finished)
-                blocked = blocked or next(filter(_is_blocked, finished), None)
-                if blocked and self._batches:
-                    self._batches.ended = True  # what is in flight still comes
+                for outcome in filter(_is_blocked, finished):
+                    if not outcome.facts.get("alone"):
+                        stopped = stopped or outcome
+                        if self._batches:
+                            self._batches.ended = True  # what is in flight still comes
+                    blocked = stopped or outcome
         finally:
             results.close()
         if blocked:
-            raise Blocked(_blocked_text(self.stage, blocked), self.summary())
+            summary = self.summary()
+            raise Blocked(_blocked_text(blocked, summary, ended=stopped is not None), summary)
 
     def summary(self) -> StageSummary:
         """Return what it came to so far."""
         failures = sorted([*self.plan.failures, *self.failures], key=lambda o: o.clip_id)
-        return StageSummary(
-            self.stage.name, self.done, self.plan.skipped, tuple(failures), self.plan.left
-        )
+        untried = len(self.plan.todo) - self.done - len(self.failures)
+        left = self.plan.left + untried
+        return StageSummary(self.stage.name, self.done, self.plan.skipped, tuple(failures), left)
 
     def _stop_if_fatal(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -295,13 +313,11 @@ def _is_blocked(outcome: Outcome) -> bool:
     return outcome.kind is not None and outcome.kind.action is Action.PAUSE
 
 
-def _blocked_text(stage: Stage, outcome: Outcome) -> str:
+def _blocked_text(outcome: Outcome, summary: StageSummary, *, ended: bool) -> str:
     """Say what refused, and when to come back where that is known."""
-    back = outcome.facts.get("retry_at")
-    if isinstance(back, int | float):
-        back = datetime.fromtimestamp(back, UTC).replace(microsecond=0).isoformat()
-    when = f"after {back}" if back else "later"
+    when = f"after {summary.retry_at}" if summary.retry_at else "later"
+    what = "stopped at" if ended else "went on without"
     return (
-        f"{stage.name} stopped at {outcome.clip_id}: {outcome.message}; "
+        f"{summary.stage} {what} {outcome.clip_id}: {outcome.message}; "
         f"run the same command again {when} (what was done is kept)"
     )

@@ -17,6 +17,7 @@ from vggss_tools.atomic import PART_PREFIX
 from vggss_tools.clips import Clip
 from vggss_tools.coverage import coverage
 from vggss_tools.errors import InvalidInput, not_readable
+from vggss_tools.many_objects import no_search_for_circles
 from vggss_tools.workspace import Workspace
 
 SCHEMA = "vggss-status/1"
@@ -35,6 +36,7 @@ Counts = dict[str, int]
 Splits = dict[str, list[Clip]]
 
 
+@no_search_for_circles()
 def survey(workspace: Workspace) -> dict[str, Any]:
     """Look through a data directory, which may be empty or missing.
 
@@ -48,6 +50,9 @@ def survey(workspace: Workspace) -> dict[str, Any]:
         - ``media``: ``video``, ``frame``, ``sound`` to split to clips that have the file;
         - ``coverage``: what is here, what can be had and what is gone, see
           :func:`~vggss_tools.coverage.coverage`;
+        - ``refused_by``: source to split to kind of failure to clips that are not here and that
+          it has refused for good, before another source was asked for them;
+        - ``outcomes``: rows of the ledger, also of clips that the clip table does not name;
         - ``stages``: stage to split to ``done``, ``failed`` (by kind), ``gone`` (done once, but
           a file is no longer there) and ``missing`` (never tried);
         - ``proposals``: split to ``detections``, ``clips`` and ``clips_with_candidate``, or null;
@@ -78,7 +83,9 @@ def survey(workspace: Workspace) -> dict[str, Any]:
             }
             for kind, has in media.items()
         },
-        "coverage": coverage(clips, media["video"], fetched),
+        "coverage": coverage(clips, media["video"], fetched.kinds),
+        "refused_by": fetched.refused,
+        "outcomes": fetched.outcomes,
         "stages": stages,
         "proposals": _proposals(workspace, splits),
         "annotations": _annotations(workspace, splits),
@@ -163,37 +170,68 @@ def _by_split(clips: Iterable[Clip]) -> Splits:
     return dict(sorted(groups.items()))
 
 
-def _stages(
-    workspace: Workspace, splits: Splits, files: _Files
-) -> tuple[dict[str, Any], dict[str, str | None]]:
-    """Count the outcomes of each stage that the ledger knows; and return those of `fetch`.
+@dataclass
+class _Fetched:
+    """What the ledger says of ``fetch``.
 
-    The second is clip → kind of failure, None where it is done.
+    Attributes
+    ----------
+    kinds : dict
+        Clip → kind of failure, None where it is done.
+    refused : dict
+        Source → split → kind → clips that it has refused before another source was asked.
+    outcomes : int
+        Outcomes of all stages, also of clips that no table names.
     """
+
+    kinds: dict[str, str | None] = field(default_factory=dict)
+    refused: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    outcomes: int = 0
+
+    def refuse(self, split: str, earlier: str) -> None:
+        """Count what other sources have said of a clip."""
+        for refusal in json.loads(earlier):
+            source = dict(refusal["source"])
+            where = source.get("template") or source.get("folder") or source.get("archive") or ""
+            name = f"{source.get('name', 'unknown')}:{where}".rstrip(":")
+            kinds = self.refused.setdefault(name, {}).setdefault(split, {})
+            kinds[refusal["kind"]] = kinds.get(refusal["kind"], 0) + 1
+
+
+def _stages(workspace: Workspace, splits: Splits, files: _Files) -> tuple[dict[str, Any], _Fetched]:
+    """Count the outcomes of each stage that the ledger knows; and return those of `fetch`."""
     from vggss_tools.ledger import Ledger
 
-    fetched: dict[str, str | None] = {}
+    fetched = _Fetched()
     if not workspace.ledger_path.is_file():
         return {}, fetched
     split_of = {clip.clip_id: split for split, clips in splits.items() for clip in clips}
     totals: dict[str, dict[str, Counter[str]]] = {}
     failed: dict[str, dict[str, Counter[str]]] = {}
+    decode = json.JSONDecoder().raw_decode  # json.loads takes longer for a short text
     with Ledger(workspace.ledger_path, for_reading=True) as ledger:
-        for row in ledger.rows():
-            if row.stage not in totals:
-                totals[row.stage] = {split: Counter() for split in splits}
-                failed[row.stage] = {split: Counter() for split in splits}
-            split = split_of.get(row.clip_id)
+        for stage, clip_id, status, kind, checksums, earlier in ledger.standings():
+            fetched.outcomes += 1
+            if stage not in totals:
+                totals[stage] = {split: Counter() for split in splits}
+                failed[stage] = {split: Counter() for split in splits}
+            split = split_of.get(clip_id)
             if split is None:
                 continue
-            if row.stage == "fetch":
-                fetched[row.clip_id] = row.kind
-            if row.status != "done":
+            if stage == "fetch":
+                fetched.kinds[clip_id] = kind
+                if earlier is not None and status != "done":
+                    fetched.refuse(split, earlier)
+            if status != "done":
                 state = "failed"
-                failed[row.stage][split][ledger.kind_of(row)] += 1
+                failed[stage][split][ledger.kind_of(clip_id, stage, kind)] += 1
             else:
-                state = "done" if all(map(files.has, json.loads(row.checksums))) else "gone"
-            totals[row.stage][split][state] += 1
+                state = "done"
+                for name in decode(checksums)[0]:
+                    folder, _, file = name.rpartition("/")
+                    if file not in files.of(folder):
+                        state = "gone"
+            totals[stage][split][state] += 1
 
     def counts(stage: str, split: str) -> dict[str, Any]:
         found = totals[stage][split]

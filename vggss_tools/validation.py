@@ -179,14 +179,21 @@ def _unrecorded(
     workspace: Workspace, recorded: set[str], chosen: set[str] | None
 ) -> Iterator[Finding]:
     """Yield the files that no outcome knows; hidden ones, such as temporary ones, do not count."""
+    # A clip's own folder, such as that of its numbered frames.
+    own = {path.rpartition("/")[0] for path in recorded if path.count("/") > 1}
     for folder, command in FOLDERS.items():
         try:
             names = sorted(os.listdir(workspace.root / folder))
         except (FileNotFoundError, NotADirectoryError):
             continue
+        for name in own & {f"{folder}/{name}" for name in names}:
+            inside = sorted(os.listdir(workspace.root / name))
+            names += [f"{name.removeprefix(f'{folder}/')}/{one}" for one in inside]
         for name in names:
-            path, clip_id = f"{folder}/{name}", name.rpartition(".")[0] or name
-            if name.startswith(".") or path in recorded:
+            if f"{folder}/{name}" in own:
+                continue
+            path, clip_id = f"{folder}/{name}", (name.rpartition(".")[0] or name).partition("/")[0]
+            if name.rpartition("/")[2].startswith(".") or path in recorded:
                 continue
             if chosen is None or clip_id in chosen:
                 message = (

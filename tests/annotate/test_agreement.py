@@ -191,3 +191,15 @@ def test_the_command_says_what_is_missing(tmp_path: Path, invoke: Callable[..., 
     result = invoke("agreement", "--data", tmp_path)
     assert result.exit_code == 0
     assert "No clip was decided by two people" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["annotations_log", "clips_table"])
+def test_the_result_is_never_written_over_what_is_read(
+    name: str, workspace: Workspace, invoke: Callable[..., Result]
+) -> None:
+    """--json is neither the log nor the clips."""
+    path: Path = getattr(workspace, name)
+    before = path.read_bytes()
+    result = invoke("agreement", "--data", workspace.root, "--json", path)
+    assert result.exit_code == 6
+    assert path.read_bytes() == before

@@ -146,3 +146,27 @@ def test_the_published_file(invoke: Invoke, reference_data: Path) -> None:
     assert value["counts"]["too_many_boxes"] == 23
     assert "removed_class" not in value["counts"]
     assert "interaction" not in value["counts"]
+
+
+def test_files_that_are_read_are_never_written_over(invoke: Invoke, tmp_path: Path) -> None:
+    """--json is neither the checked file nor the rules."""
+    workspace = annotated(tmp_path / "d", [DOG])
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps([{"file": CLIP, "class": "dog barking", "bbox": [DOG.as_list()]}]))
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("schema: vggss-box-rules/1\nmin_area: 0.5\n", encoding="utf-8")
+    for read in (file, rules):
+        before = read.read_bytes()
+        result = invoke("check", file, "--rules", rules, "--json", read, "--data", workspace.root)
+        assert result.exit_code == 6
+        assert "give --json another name" in result.stderr
+        assert read.read_bytes() == before
+
+
+def test_the_last_line_says_where_the_page_is(invoke: Invoke, tmp_path: Path) -> None:
+    """--out is advised only where it was not given."""
+    workspace = annotated(tmp_path / "d", row_of(5))
+    assert "with --out DIR" in invoke("check", "--data", workspace.root).stderr
+    result = invoke("check", "--data", workspace.root, "--out", tmp_path / "out")
+    assert "--out DIR" not in result.stderr
+    assert f"look at {tmp_path / 'out'}" in result.stderr

@@ -9,8 +9,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vggss_tools.annotate.consensus import consensus, opinions_of
 from vggss_tools.annotate.events import AnnotationStage, Decision, Event, EventBox
-from vggss_tools.annotate.fold import by_person, conflicting_ids, fold, in_order
+from vggss_tools.annotate.fold import by_person, conflicting_ids, fold, in_order, only_boxes
 from vggss_tools.boxes import Box
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -33,7 +34,7 @@ def act(number: int, minute: int, decision: str = "yes", **change: Any) -> Event
 
 
 acts = st.builds(
-    lambda number, minute, decision, clip, label, reviewer, stage, supersedes: act(
+    lambda number, minute, decision, clip, label, reviewer, stage, supersedes, boxes: act(
         number,
         minute,
         decision,
@@ -42,6 +43,7 @@ acts = st.builds(
         label=label,
         reviewer=reviewer,
         supersedes=None if supersedes in (None, number) else str(UUID(int=supersedes)),
+        boxes=boxes,
     ),
     number=st.integers(0, 12),
     minute=st.integers(0, 3),
@@ -51,6 +53,7 @@ acts = st.builds(
     reviewer=st.sampled_from(["ada", "ben", "detector"]),
     stage=st.sampled_from(list(AnnotationStage)),
     supersedes=st.none() | st.integers(0, 12),
+    boxes=st.sampled_from([(), (EventBox(Box(0.1, 0.1, 0.5, 0.5)),)]),
 )
 
 
@@ -65,14 +68,21 @@ def test_the_state_is_the_same_in_any_order_of_the_log(events: list[Event], rand
 
 @given(st.lists(acts, max_size=12))
 def test_each_clip_and_class_has_the_newest_event_that_stands(events: list[Event]) -> None:
-    """What counts is an event of the log; no opinion of a person is newer, or of anybody."""
+    """What counts is an event of the log; no opinion of a person is newer, or of anybody.
+
+    Only where an event is about boxes alone, its decision is an earlier one's.
+    """
+    logged = {event.event_id: event for event in in_order(events)}
     for clip_id, state in fold(events).items():
         for label, about in state.classes.items():
-            assert about.newest in events
+            known = logged[about.newest.event_id]
+            assert about.newest == known or only_boxes(known)
+            assert about.newest.boxes == known.boxes
             assert (about.newest.clip_id, about.newest.label) == (clip_id, label)
             opinions = list(about.opinions.values())
             people = [event for event in opinions if by_person(event)]
-            assert max(people or opinions, key=lambda event: event.order) == about.newest
+            newest = max(people or opinions, key=lambda event: event.order)
+            assert newest.event_id == about.newest.event_id
 
 
 @given(st.lists(acts, min_size=1, max_size=12))
@@ -86,12 +96,15 @@ def test_every_question_that_was_asked_has_a_state(events: list[Event]) -> None:
 
 @given(st.lists(acts, max_size=12))
 def test_programs_never_override_people(events: list[Event]) -> None:
-    """With or without the automatic events, what people decided is the same."""
+    """With or without the automatic events, what people decided and drew is the same."""
     people = [event for event in in_order(events) if by_person(event)]
     alone, merged = fold(people), fold(events)
     for clip_id, state in alone.items():
         for label, about in state.classes.items():
-            assert merged[clip_id].classes[label].newest == about.newest
+            newest = merged[clip_id].classes[label].newest
+            assert (newest.event_id, newest.boxes) == (about.newest.event_id, about.newest.boxes)
+            if about.decision is not Decision.UNSEEN:
+                assert newest.decision is about.decision
 
 
 def test_a_later_automatic_event_does_not_count_after_a_person() -> None:
@@ -191,3 +204,46 @@ def test_an_id_with_two_contents_counts_once_and_is_named() -> None:
 def test_no_events_give_no_state() -> None:
     """An empty log folds to nothing."""
     assert fold([]) == {}
+
+
+BOX, OTHER = EventBox(Box(0.1, 0.1, 0.5, 0.5)), EventBox(Box(0.2, 0.2, 0.9, 0.9), sounding=False)
+
+
+def test_boxes_alone_take_no_decision_away() -> None:
+    """Ben says yes, Ann moves a box: it is still a yes, with Ann's boxes and Ben's opinion."""
+    bens = act(1, 0, "yes", reviewer="ben", boxes=(BOX,))
+    anns = act(2, 1, "unseen", reviewer="ann", stage="manual", boxes=(BOX, OTHER))
+    about = fold([bens, anns])[CLIP].classes[LABEL]
+    assert (about.decision, about.newest.boxes) == ("yes", (BOX, OTHER))
+    assert (about.newest.event_id, about.newest.reviewer) == (anns.event_id, "ann")
+    assert set(opinions_of(about)) == {"ben"}
+    assert consensus(about).decision == "yes"
+
+
+def test_boxes_alone_keep_the_reviewers_own_opinion() -> None:
+    """Ann said no before: with new boxes that is still hers, beside Ben's newer yes."""
+    anns, bens = act(1, 0, "no", reviewer="ann"), act(2, 1, "yes", reviewer="ben")
+    moved = act(3, 2, "unseen", reviewer="ann", stage="manual", boxes=(BOX,))
+    about = fold([anns, bens, moved])[CLIP].classes[LABEL]
+    assert about.decision == "yes"
+    own = opinions_of(about)["ann"]
+    assert (own.decision, own.boxes, own.event_id) == ("no", (BOX,), moved.event_id)
+
+
+def test_boxes_alone_can_be_taken_back() -> None:
+    """An undo after them brings back boxes and decision; an undo of the yes takes it away."""
+    bens = act(1, 0, "yes", reviewer="ben", boxes=(BOX,))
+    moved = act(2, 1, "unseen", reviewer="ann", stage="manual", boxes=(OTHER,))
+    undo = act(3, 2, "unseen", reviewer="ann", boxes=(BOX,), supersedes=moved.event_id)
+    assert fold([bens, moved, undo])[CLIP].classes[LABEL].newest == bens
+    gone = act(4, 3, "unseen", reviewer="ben", boxes=(BOX,), supersedes=bens.event_id)
+    assert fold([bens, moved, gone])[CLIP].classes[LABEL].newest == moved
+
+
+def test_unseen_without_boxes_or_of_a_program_is_as_it_says() -> None:
+    """Only a person's boxes are about boxes alone."""
+    yes = act(1, 0, "yes", stage="auto", reviewer="detector")
+    again = act(2, 1, "unseen", stage="auto", reviewer="detector", boxes=(BOX,))
+    assert fold([yes, again])[CLIP].classes[LABEL].decision == "unseen"
+    bens, empty = act(3, 0, "yes", reviewer="ben"), act(4, 1, "unseen", reviewer="ann")
+    assert fold([bens, empty])[CLIP].classes[LABEL].decision == "unseen"

@@ -67,7 +67,7 @@ def test_an_export_is_not_written_over(
     (tmp_path / "page").mkdir()
     (tmp_path / "page" / "mine.txt").write_text("mine")
     done = invoke("export", "review-page", "--data", world.root, "--out", tmp_path / "page")
-    assert done.exit_code == 6
+    assert done.exit_code == 1
     assert [path.name for path in (tmp_path / "page").iterdir()] == ["mine.txt"]
 
 

@@ -185,3 +185,19 @@ def test_the_same_file_read_twice_counts_the_same(annotation_file: Path) -> None
     """Statistics follow from the entries alone."""
     entries = read_vggss_json(annotation_file).entries
     assert statistics(entries) == statistics(reversed(entries))
+
+
+def test_drawings_do_not_mix_with_other_files(
+    annotation_file: Path, tmp_path: Path, invoke: Callable[..., Result]
+) -> None:
+    """A folder with anything else in it is refused, --force or not, also the file's own."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    for folder in (out, tmp_path):
+        for options in ([], ["--force"]):
+            result = invoke("stats", annotation_file, "--out", folder, *options)
+            assert result.exit_code == 1
+            assert f"{folder}: not empty" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.json", "out"]

@@ -71,6 +71,7 @@ class FaultServer(ThreadingHTTPServer):
         self.requests: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.cookies: list[str] = []
+        self.logins: list[str | None] = []
         self.ranges = ranges
         self.ended = threading.Event()
         self._lock = threading.Lock()
@@ -117,6 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.server.count(path)
+        self.server.logins.append(self.headers.get("Authorization"))
         if cookie := self.headers.get("Cookie"):
             self.server.cookies.append(cookie)
         fault = self.server.fault_of(path) or Fault()

@@ -7,12 +7,15 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from clip_maker import make_clip
+from fetch.fault_server import Fault, FaultServer
+from fetch.videos import make_video
 
 from vggss_tools.clips import Clip, read_clips
 from vggss_tools.errors import FailureKind
@@ -22,6 +25,7 @@ from vggss_tools.workspace import Workspace
 Invoke = Callable[..., Result]
 
 ROWS = 'zpWuikVorYg,32,"bird chirping, tweeting",test\n-b_c_d_e_f_,7,dog barking,train\n'
+NOWHERE = "mirror:http://127.0.0.1:9/{clip_id}.mp4"  # where nothing answers
 FIRST, SECOND = "zpWuikVorYg_000032", "-b_c_d_e_f__000007"
 
 
@@ -159,6 +163,7 @@ def test_a_dry_run_changes_nothing(
     assert said["expected"]["bytes_measured_on"] == 0
     assert said["expected"]["hours"] == pytest.approx(2 / 300, abs=1e-3)
     options = said["options"]
+    assert options["dry-run"] == {"value": True, "from": "command line"}
     assert options["clips"] == {"value": str(listed), "from": "command line"}
     assert options["margin"] == {"value": 2.5, "from": "environment"}
     assert options["workers"] == {"value": 7, "from": "settings file"}
@@ -167,6 +172,7 @@ def test_a_dry_run_changes_nothing(
     assert os.listdir(workspace.root) == ["vggss.toml"]
     text = fetch("--clips", listed, "-n").stdout
     assert "clips to fetch  2" in text
+    assert "\ndry-run " in text
     assert "an assumption" in text
 
 
@@ -252,6 +258,9 @@ def test_lists_and_clips_in_one_command(
         (("--clips", "{list}", "--rate", "nan"), 2, "finite"),
         (("--clips", "{list}", "--retry", "soon"), 2, "--retry"),
         (("--lists", "--dry-run"), 2, "--dry-run asks for nothing"),
+        (("--clips", "{list}", "--source", "mirror:http://h:99999/{clip_id}"), 6, "0-65535"),
+        (("--clips", "{list}", "--source", "dir:.", "--proxy", "http://h:1"), 2, "--proxy is for"),
+        (("--clips", "{list}", "--source", "archive:x", "--cookies", "x"), 2, "--cookies is for"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(
@@ -279,7 +288,7 @@ def test_cookies_are_never_shown(
     before = jar.stat().st_mtime_ns
     outputs = [
         fetch("--clips", listed, "--cookies", jar, "--dry-run", "--json").output,
-        fetch("--clips", listed, "--cookies", jar, "--source", f"dir:{mine}", "--json").output,
+        fetch("--clips", listed, "--cookies", jar, "--source", NOWHERE, "--json").output,
     ]
     assert all("secret42" not in output for output in outputs)
     for path in workspace.root.rglob("*"):
@@ -297,3 +306,79 @@ def test_the_page_names_every_kind_of_failure() -> None:
     ]
     table = {row[0]: row[1] for row in rows if row[0] in set(map(str, FailureKind))}
     assert table == {str(kind): str(kind.action) for kind in FailureKind}
+
+
+def test_a_sample_world_is_not_asked_for(
+    fetch: Invoke, invoke: Invoke, workspace: Workspace
+) -> None:
+    """Its clips are there already: they are found, and no host is asked for them."""
+    made = invoke("sample", workspace.root, "--train", "1", "--test", "1")
+    assert made.exit_code == 0, made.output
+    said = result(fetch("--source", NOWHERE, "--dry-run", "--json"))
+    assert (said["expected"]["clips"], said["expected"]["done"]) == (0, 2)
+    said = result(fetch("--source", NOWHERE, "--json"))
+    assert (said["done"], said["failed"], said["received_bytes"]) == (2, {}, 0)
+
+
+def test_a_block_says_in_json_when_to_come_back(
+    fetch: Invoke, listed: Path, server: FaultServer
+) -> None:
+    """The moment is in the future, and clips that were not asked for are left."""
+    for clip_id in (FIRST, SECOND):
+        server.faults[f"/{clip_id}.mp4"] = Fault(429, headers={"Retry-After": "900"})
+    source = f"mirror:{server.url}/{{clip_id}}.mp4"
+    done = fetch("--clips", listed, "--source", source, "--workers", "1", "--json")
+    said = result(done, 5)
+    assert datetime.fromisoformat(said["retry_at"]) > datetime.now(UTC)
+    assert said["failed"] == {"rate_limited": 1}
+    assert said["left"] == 1
+
+
+def test_an_interrupted_run_says_what_it_has(
+    fetch: Invoke,
+    mine: Path,
+    listed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After Ctrl-C, --json has the clips that are recorded."""
+    recorded = Ledger.record
+
+    def interrupt(self: Ledger, outcomes: Any) -> None:
+        recorded(self, outcomes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "record", interrupt)
+    out = tmp_path / "out.json"
+    done = fetch("--clips", listed, "--source", f"dir:{mine}", "--workers", "1", "--json", out)
+    assert done.exit_code != 0
+    said = json.loads(out.read_text())
+    assert (said["interrupted"], said["done"], said["left"]) == (True, 1, 1)
+
+
+def test_a_media_failure_names_the_source(
+    fetch: Invoke, listed: Path, server: FaultServer, tmp_path: Path
+) -> None:
+    """The file is not kept, so the message has its address."""
+    mute = make_video(tmp_path / "mute.mp4", sound=False)
+    server.files.update({f"/{clip_id}.mp4": mute for clip_id in (FIRST, SECOND)})
+    said = result(
+        fetch("--clips", listed, "--source", f"mirror:{server.url}/{{clip_id}}.mp4", "--json"), 3
+    )
+    for failure in said["failures"]:
+        assert failure["message"].startswith(f"{server.url}/{failure['clip_id']}.mp4: ")
+
+
+def test_another_container_is_not_called_linked(
+    fetch: Invoke, workspace: Workspace, mine: Path, listed: Path
+) -> None:
+    """A file that was put into an MP4 is one of its own, with its own bytes."""
+    name = mine / "zpWuikVorYg_32000_42000.mp4"
+    make_video(name.with_suffix(".mkv"), options=("-c:a", "aac"))
+    name.unlink()
+    fetch("--clips", listed, "--source", f"dir:{mine}")
+    with Ledger(workspace.ledger_path) as ledger:
+        facts = {o.clip_id: o.facts for o in ledger.outcomes("fetch")}
+    assert facts[SECOND]["mode"] == "linked"
+    assert facts[FIRST]["mode"] == "rewrapped"
+    assert facts[FIRST]["bytes"] == workspace.clip_path(FIRST).stat().st_size

@@ -172,3 +172,11 @@ def test_it_travels_to_other_processes(folder: Path, target: Path) -> None:
     source = pickle.loads(pickle.dumps(DirectorySource(folder, [FIRST])))
     source.setup()
     assert source.fetch(FetchRequest.of(FIRST), target).facts["mode"] == "linked"
+
+
+def test_a_link_to_nothing_is_not_found(folder: Path, target: Path) -> None:
+    """The message has its name."""
+    (folder / "zpWuikVorYg_000032.mp4").symlink_to(folder / "moved.mp4")
+    with pytest.raises(ClipFailure, match=r"zpWuikVorYg_000032\.mp4: a link") as caught:
+        fetch(folder, FIRST, target)
+    assert caught.value.kind is FailureKind.NOT_FOUND

@@ -17,6 +17,7 @@ from vggss_tools.fetch.failures import (
     public_address,
     retry_after_seconds,
     status_failure,
+    video_address,
 )
 
 # Wordings as they stand in reports to yt-dlp and youtube-dl (number of the issue), in yt-dlp's
@@ -167,3 +168,12 @@ def test_addresses_never_show_a_login(text: str) -> None:
     shown = public_address(f"http://name:pass@host/path?{text}")
     assert "pass" not in shown
     assert "?" not in shown or "?" in text
+
+
+def test_a_video_is_named_and_nothing_secret() -> None:
+    """YouTube's own id is in the query of its page; of all else only the address is shown."""
+    page = "https://me:key@www.youtube.com/watch?list=secret&v=-a_b_cdefgh&t=1#x"
+    assert video_address(page) == "https://www.youtube.com/watch?v=-a_b_cdefgh"
+    media = "https://rr1.googlevideo.com/videoplayback?sig=secret&v=x"
+    assert video_address(media) == "https://rr1.googlevideo.com/videoplayback"
+    assert video_address("http://[") == "an address that cannot be read"

@@ -6,12 +6,13 @@ import functools
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from vggss_tools.checksums import sha256_of
 from vggss_tools.classes import vggsound_classes
@@ -300,3 +301,35 @@ def test_nothing_new_changes_nothing(workspace: Workspace) -> None:
     before = workspace.clips_table.stat().st_ino
     assert merge_clips(workspace, [Clip("a_000001", UNKNOWN, UNKNOWN)]) == (clips, [])
     assert workspace.clips_table.stat().st_ino == before
+
+
+def test_a_split_needs_its_own_list_only(
+    invoke: Callable[..., Result], published: Path, tmp_path: Path
+) -> None:
+    """With --split vggss, what is wrong with other lists is said and does no harm."""
+    folder = tmp_path / "some"
+    folder.mkdir()
+    shutil.copyfile(published / "vggss.json", folder / "vggss.json")
+    (folder / "test.csv").write_text("no such list\n")
+    root = tmp_path / "data"
+    options = ("--data", root, "--lists-from", folder, "--limit", "1", "--retry", "timeout")
+    source = ("--source", "mirror:http://127.0.0.1:9/{clip_id}")
+    done = invoke("fetch", *options, *source, "--split", "vggss")
+    assert done.exit_code == 0, done.output
+    assert "vggsound.csv: not in" in done.stderr
+    assert "not the published test.csv" in done.stderr
+    needed = invoke("fetch", *options, *source, "--split", "train")
+    assert needed.exit_code == 4
+    every = invoke("fetch", "--data", root, "--lists-from", folder)
+    assert every.exit_code == 6
+    assert "vggsound.csv: not in" in every.stderr
+    assert "not the published test.csv" in every.stderr
+
+
+def test_the_word_non_sounding_is_no_class(workspace: Workspace, tmp_path: Path) -> None:
+    """A list of pairs without a sound source gives its clips no class, and says so."""
+    path = tmp_path / "pairs.csv"
+    path.write_text("video,audio,label\na_000000,b_000000,non-sounding\n")
+    wanted = wanted_clips(workspace, clips_file=path)
+    assert {clip.label for clip in wanted.clips} == {UNKNOWN}
+    assert any("'non-sounding'" in note for note in wanted.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -16,11 +17,11 @@ from killing import kill_at_random
 
 from vggss_tools.clips import Clip, write_clips
 from vggss_tools.errors import Blocked, ClipFailure, FailureKind, VggssError
-from vggss_tools.fetch import session
+from vggss_tools.fetch import deadline, session
 from vggss_tools.fetch.mirror import MirrorSource
 from vggss_tools.fetch.source import Fetched, FetchRequest
 from vggss_tools.fetch.stage import FetchStage
-from vggss_tools.ledger import Ledger
+from vggss_tools.ledger import Ledger, Outcome
 from vggss_tools.media.frames import frame_at
 from vggss_tools.stages import run_stage
 from vggss_tools.workspace import Workspace
@@ -44,6 +45,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again follow at once; how long they wait is tested by a clock of its own."""
     monkeypatch.setattr(session, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(deadline, "STALL_S", 0.3)
 
 
 def put(server: FaultServer, clip: Clip, video: Path, fault: Fault | None = None) -> None:
@@ -99,7 +101,7 @@ def test_every_outcome_has_its_kind_and_nothing_is_asked_twice(
     clips = clips_named(*FAULTS)
     for clip, (fault, video, _) in zip(clips, FAULTS.values(), strict=True):
         put(server, clip, library[video], fault)
-    with stage_of(workspace, server, time_limit=0.7) as stage:
+    with stage_of(workspace, server, time_limit=3.0) as stage:
         summary = run_stage(stage, clips, workspace, workers=4)
     found = {o.clip_id.rpartition("_")[0]: o.kind for o in summary.failures}
     assert found == {name: FailureKind(kind) for name, (_, _, kind) in FAULTS.items() if kind}
@@ -111,7 +113,7 @@ def test_every_outcome_has_its_kind_and_nothing_is_asked_twice(
         assert ".part-" not in (outcome.message or "")
     transient = {f"/{o.clip_id}.mp4" for o in summary.failures if o.kind and not o.kind.permanent}
     server.forget()
-    with stage_of(workspace, server, time_limit=0.7) as stage:
+    with stage_of(workspace, server, time_limit=3.0) as stage:
         run_stage(stage, clips, workspace, workers=4)
     assert set(server.requests) == transient
     for path in transient:
@@ -217,6 +219,116 @@ def test_another_source_fills_the_gaps_only(
         with FetchStage(workspace, source) as stage:
             assert run_stage(stage, [here, there], workspace, workers=1).skipped == 2
     assert not server.requests
+
+
+@pytest.mark.parametrize("failed_before", [False, True])
+def test_a_file_that_is_there_is_never_asked_for_nor_replaced(
+    server: FaultServer, workspace: Workspace, videos: Videos, *, failed_before: bool
+) -> None:
+    """A clip that somebody has put there is looked at and recorded as found."""
+    (clip,) = clips_named("mine")
+    path = workspace.clip_path(clip.clip_id)
+    path.parent.mkdir()
+    if failed_before:
+        with stage_of(workspace, server) as stage:
+            assert run_stage(stage, [clip], workspace, workers=1).failed == {"not_found": 1}
+    shutil.copyfile(videos.clip, path)
+    before = path.stat()
+    put(server, clip, videos.whole)
+    server.forget()
+    for done in (1, 0):
+        with stage_of(workspace, server) as stage:
+            assert run_stage(stage, [clip], workspace, workers=1).done == done
+    assert not server.requests
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    with Ledger(workspace.ledger_path) as ledger:
+        (outcome,) = ledger.outcomes("fetch")
+    assert outcome.facts["source"] == "found"
+    assert list(outcome.checksums) == [f"clips/{clip.clip_id}.mp4"]
+
+
+def test_an_unfit_file_that_is_there_stays_and_says_so(
+    server: FaultServer, workspace: Workspace, library: dict[str, Path]
+) -> None:
+    """Its defect is recorded; once it is moved away the clip is fetched."""
+    (clip,) = clips_named("mine")
+    path = workspace.clip_path(clip.clip_id)
+    path.parent.mkdir()
+    shutil.copyfile(library["mute"], path)
+    put(server, clip, library["clip"])
+    for _ in range(2):
+        with stage_of(workspace, server) as stage:
+            (failure,) = run_stage(stage, [clip], workspace, workers=1).failures
+        assert failure.kind is FailureKind.NO_AUDIO
+        assert "left as it is" in str(failure.message)
+        assert failure.attempts == 1
+    assert path.read_bytes() == library["mute"].read_bytes()
+    assert not server.requests
+    path.unlink()
+    with stage_of(workspace, server) as stage:
+        assert run_stage(stage, [clip], workspace, workers=1).done == 1
+
+
+def test_an_address_that_is_always_blocked_does_not_keep_the_others_away(
+    server: FaultServer, workspace: Workspace, videos: Videos
+) -> None:
+    """All others come in one run, which says that one clip stays blocked."""
+    clips = clips_named(*(f"clip-{n}" for n in range(6)))
+    for clip in clips:
+        put(server, clip, videos.clip)
+    server.faults[f"/{clips[0].clip_id}.mp4"] = Fault(429, headers={"Retry-After": "0"})
+    with stage_of(workspace, server) as stage, pytest.raises(Blocked, match="went on") as caught:
+        run_stage(stage, clips, workspace, workers=1)
+    assert (caught.value.summary.done, caught.value.summary.left) == (5, 0)
+    assert caught.value.summary.failed == {"rate_limited": 1}
+
+
+def test_clips_that_were_blocked_come_last_in_the_next_run(
+    server: FaultServer, workspace: Workspace, videos: Videos
+) -> None:
+    """A host that wants hours for one address gives the others first."""
+    clips = clips_named(*(f"clip-{n}" for n in range(4)))
+    for clip in clips:
+        put(server, clip, videos.clip)
+    server.faults[f"/{clips[0].clip_id}.mp4"] = Fault(429, headers={"Retry-After": "7200"})
+    for done, left in ((0, 3), (3, 0)):
+        with stage_of(workspace, server) as stage, pytest.raises(Blocked) as caught:
+            run_stage(stage, clips, workspace, workers=1)
+        assert (caught.value.summary.done, caught.value.summary.left) == (done, left)
+        with Ledger(workspace.ledger_path) as ledger:  # who was not asked is as before
+            assert len(ledger.outcomes("fetch")) == 1 + done
+    assert caught.value.summary.retry_at is not None
+
+
+def test_what_a_source_said_for_good_outlives_another_source(
+    server: FaultServer, workspace: Workspace, videos: Videos
+) -> None:
+    """Going back to the first source asks it for nothing that it has refused."""
+    (clip,) = clips_named("gone")
+    path = f"/{clip.clip_id}.mp4"
+
+    def run(folder: str) -> Outcome:
+        source = MirrorSource(f"{server.url}{folder}/{{clip_id}}.mp4")
+        with FetchStage(workspace, source, time_limit=3) as stage:
+            (failure,) = run_stage(stage, [clip], workspace, workers=1).failures
+        return failure
+
+    server.faults[f"/b{path}"] = Fault(503)
+    server.faults[f"/c{path}"] = Fault(410)
+    assert run("").kind is FailureKind.NOT_FOUND
+    assert run("/b").kind is FailureKind.HTTP_5XX
+    (earlier,) = run("/c").facts["earlier_sources"]
+    assert earlier["kind"] == "not_found"
+    assert "404" in earlier["message"]
+    server.forget()
+    assert run("").kind is FailureKind.REMOVED
+    assert run("/c").kind is FailureKind.REMOVED
+    assert not server.requests
+    assert run("/b").kind is FailureKind.HTTP_5XX
+    asked = dict(server.requests)
+    assert run("").kind is FailureKind.HTTP_5XX
+    assert dict(server.requests) == asked
 
 
 @dataclass

@@ -13,7 +13,8 @@ from fetch.fault_server import PAGE, Fault, FaultServer, fault_server
 from fetch.videos import H264, make_video, number_of
 
 from vggss_tools.errors import ClipFailure, FailureKind, InvalidInput
-from vggss_tools.fetch import connection
+from vggss_tools.fetch import connection, mirror
+from vggss_tools.fetch.deadline import Deadline
 from vggss_tools.fetch.mirror import MirrorSource
 from vggss_tools.fetch.source import FetchRequest
 from vggss_tools.media.frames import frame_at
@@ -28,6 +29,19 @@ def request(start: int = 30, **options: float) -> FetchRequest:
 def frame_shown(path: Path, seconds: float) -> int:
     """Number of the frame that a file shows at a moment."""
     return number_of(frame_at(path, seconds))
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Broken connections are taken up at once; how often in a row each had broken is noted."""
+    noted: list[int] = []
+
+    def backoff_s(failed: int, chance: object) -> float:
+        noted.append(failed)
+        return 0.0
+
+    monkeypatch.setattr(mirror, "backoff_s", backoff_s)
+    return noted
 
 
 @pytest.fixture
@@ -161,15 +175,16 @@ def test_a_stall_is_a_timeout(server: FaultServer, videos: Videos, target: Path)
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(
-    server: FaultServer, videos: Videos, target: Path
+    server: FaultServer, videos: Videos, target: Path, pauses: list[int]
 ) -> None:
-    """What has come does not come again."""
+    """What has come does not come again, and each time is waited for longer."""
     size = videos.clip.stat().st_size
     server.files["/-a_b_000030.mp4"] = videos.clip
     server.faults["/-a_b_000030.mp4"] = Fault(truncate_at=size // 2, times=3)
     fetched = MirrorSource(f"{server.url}/{{clip_id}}.mp4").fetch(request(), target)
     assert target.read_bytes() == videos.clip.read_bytes()
     assert fetched.bytes == size == server.sent["/-a_b_000030.mp4"]
+    assert pauses == [1, 2]
 
 
 def test_a_host_that_is_not_there_is_network(target: Path) -> None:
@@ -221,7 +236,19 @@ def test_a_proxy_is_used(
 
 @pytest.mark.parametrize(
     "template",
-    ["", "http://host/clip.mp4", "http://host/{id}.mp4", "host/{clip_id}", "http://{clip_id", "{}"],
+    [
+        "http://h:99999/{clip_id}",
+        "http://h/{clip_id}/{start:>999999999}",
+        "http://h/{clip_id}/{start:021d}",
+        "http://h/{clip_id:>9}",
+        "http://h/{clip_id!r}",
+        "",
+        "http://host/clip.mp4",
+        "http://host/{id}.mp4",
+        "host/{clip_id}",
+        "http://{clip_id",
+        "{}",
+    ],
 )
 def test_templates_are_checked(template: str) -> None:
     """A template that names no clip is refused before anything is asked for."""
@@ -248,7 +275,82 @@ def test_closing_interrupts_what_is_read(server: FaultServer, videos: Videos, ta
     """After Ctrl-C no thread goes on reading."""
     server.files["/a"] = videos.clip
     link = connection.Connection()
-    reply = link.ask(f"{server.url}/a", deadline=float("inf"))
+    reply = link.ask(f"{server.url}/a", deadline=Deadline.after(60))
     link.close()
     with pytest.raises(ClipFailure, match="interrupted"):
         reply.read(1)
+
+
+def test_redirects_are_followed(server: FaultServer, videos: Videos, target: Path) -> None:
+    """A server may say that the file lies elsewhere, as those in front of stores do."""
+    server.files["/there.mp4"] = videos.clip
+    server.faults["/here.mp4"] = Fault(302, headers={"Location": "/there.mp4"})
+    MirrorSource(f"{server.url}/here.mp4?{{clip_id}}").fetch(request(), target)
+    assert target.read_bytes() == videos.clip.read_bytes()
+
+
+def test_redirects_in_a_circle_are_not_found(server: FaultServer, target: Path) -> None:
+    """The same request would go round again: it is not the network's fault."""
+    server.faults["/a"] = Fault(302, headers={"Location": "/b"})
+    server.faults["/b"] = Fault(302, headers={"Location": "/a"})
+    with pytest.raises(ClipFailure, match="in a circle") as caught:
+        MirrorSource(f"{server.url}/a?{{clip_id}}").fetch(request(), target)
+    assert caught.value.kind is FailureKind.NOT_FOUND
+    assert sum(server.requests.values()) == 6
+
+
+def test_a_login_is_sent_and_never_shown(server: FaultServer, videos: Videos, target: Path) -> None:
+    """What stands before the host goes to the server as basic auth, to it alone."""
+    server.files["/-a_b_000030.mp4"] = videos.clip
+    address = server.url.replace("http://", "http://me:s%40cret@")
+    source = MirrorSource(f"{address}/{{clip_id}}.mp4")
+    fetched = source.fetch(request(), target)
+    assert set(server.logins) == {"Basic bWU6c0BjcmV0"}
+    assert "cret" not in repr(source) + str(source.settings()) + fetched.url
+    server.faults["/-a_b_000030.mp4"] = Fault(404)
+    with pytest.raises(ClipFailure) as caught:
+        source.fetch(request(), target)
+    assert "cret" not in caught.value.message
+    with pytest.raises(InvalidInput) as refused:
+        MirrorSource("http://me:s%40cret@host/clip.mp4")
+    assert "cret" not in str(refused.value)
+    server.logins.clear()
+    with fault_server() as front:
+        front.faults["/x"] = Fault(302, headers={"Location": f"{server.url}/open.mp4"})
+        server.files["/open.mp4"] = videos.clip
+        elsewhere = front.url.replace("http://127.0.0.1", "http://me:s%40cret@localhost")
+        MirrorSource(f"{elsewhere}/x?{{clip_id}}").fetch(request(), target)
+    assert set(server.logins) == {None}
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_empty_file_is_corrupt(target: Path, ranges: bool) -> None:
+    """Of zero bytes no range can be sent; asking again does not help."""
+    target.with_name("empty").touch()
+    with fault_server(ranges=ranges) as server:
+        server.files["/-a_b_000030.mp4"] = target.with_name("empty")
+        with pytest.raises(ClipFailure, match="is empty") as caught:
+            MirrorSource(f"{server.url}/{{clip_id}}.mp4").fetch(request(), target)
+    assert caught.value.kind is FailureKind.CORRUPT
+
+
+def test_a_whole_avi_comes(server: FaultServer, videos: Videos, target: Path) -> None:
+    """It does not say when reordered pictures are shown, so a cut would be of another moment."""
+    codec = ("-c:v", "mpeg4", "-bf", "2", "-g", "50", "-q:v", "4")
+    path = make_video(videos.folder / "b.avi", seconds=45, codec=codec, options=("-c:a", "mp3"))
+    server.files["/-a_b.avi"] = path
+    fetched = MirrorSource(f"{server.url}/{{youtube_id}}.avi").fetch(request(), target)
+    assert fetched.offset == 30
+    assert target.read_bytes() == path.read_bytes()
+
+
+def test_waiting_ends_with_the_time_that_is_left(
+    server: FaultServer, videos: Videos, target: Path
+) -> None:
+    """The message has the limit of the whole clip, of which only a part was left for this try."""
+    server.files["/-a_b_000030.mp4"] = videos.clip
+    server.faults["/-a_b_000030.mp4"] = Fault(stall_at=20_000)
+    late = request(time_limit=90.0, time_left=0.3)
+    with pytest.raises(ClipFailure, match="not done after 90 s, the limit for one clip") as caught:
+        MirrorSource(f"{server.url}/{{clip_id}}.mp4").fetch(late, target)
+    assert caught.value.kind is FailureKind.TIMEOUT

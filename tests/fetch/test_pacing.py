@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vggss_tools.errors import ClipFailure, FailureKind
 from vggss_tools.fetch.pacing import TokenBucket
-from vggss_tools.fetch.session import PAUSES_IN_A_ROW, UNTOLD_PAUSE_S, Session
+from vggss_tools.fetch.session import BLOCKED_CLIPS, PAUSES_IN_A_ROW, UNTOLD_PAUSE_S, Session
 
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -181,10 +181,21 @@ def test_a_host_that_blocks_after_each_pause_is_left_alone() -> None:
     assert caught.value.facts["retry_at"] == "2030-01-01T01:00:00+00:00"
 
 
-def test_one_clip_that_is_always_blocked_ends_too() -> None:
-    """Others that succeed in between do not make it go on for ever."""
+def test_one_clip_that_is_always_blocked_ends_alone() -> None:
+    """It is given up after a few pauses; the session goes on, and the time named is far enough."""
     clock = HandClock()
     one = session(clock)
+    with pytest.raises(ClipFailure) as caught:
+        one.run(failing(*[blocked(1) for _ in range(20)]))
+    assert caught.value.kind is FailureKind.RATE_LIMITED
+    assert caught.value.facts["alone"] is True
+    assert caught.value.facts["retry_at"] == "2030-01-01T01:00:00+00:00"
+    assert one.run(lambda: "another") == ("another", 1)
+
+
+def test_others_that_come_between_do_not_keep_a_blocked_clip_for_ever() -> None:
+    """Its own tries are counted as well."""
+    one = session(HandClock())
 
     def attempt() -> str:
         one.run(lambda: "another")
@@ -192,7 +203,20 @@ def test_one_clip_that_is_always_blocked_ends_too() -> None:
 
     with pytest.raises(ClipFailure) as caught:
         one.run(attempt)
-    assert caught.value.kind is FailureKind.RATE_LIMITED
+    assert caught.value.facts["tries"] == PAUSES_IN_A_ROW + 1
+
+
+def test_several_clips_blocked_in_a_row_stop_the_session() -> None:
+    """Then it is the host; clips that were never asked for say so, and have no try."""
+    one = session(HandClock())
+    for number in range(BLOCKED_CLIPS):
+        with pytest.raises(ClipFailure) as caught:
+            one.run(failing(*[blocked() for _ in range(20)]))
+        assert caught.value.facts.get("alone", False) is (number < BLOCKED_CLIPS - 1)
+    with pytest.raises(ClipFailure) as caught:
+        one.run(lambda: pytest.fail("asked after the session was stopped"))
+    assert caught.value.facts["asked"] is False
+    assert "tries" not in caught.value.facts
 
 
 def test_a_bot_check_says_what_helps() -> None:

@@ -267,7 +267,10 @@ def test_what_yt_dlp_raises_has_its_kind() -> None:
         (KeyError("x"), FailureKind.ERROR),
     ]
     for error, kind in cases:
-        assert failure_of(error, "http://h/watch?v=1").kind is kind, error
+        failure = failure_of(error, "http://h/watch?v=1&key=secret")
+        assert failure.kind is kind, error
+        assert "secret" not in failure.message
+        assert kind is FailureKind.DISK_FULL or failure.message.startswith("http://h/watch?v=1: ")
     missing = failure_of(
         DownloadError("ERROR: [youtube] x: Requested format is not available"),
         "http://h/w",

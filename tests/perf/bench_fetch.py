@@ -1,6 +1,6 @@
 """Clips a second: this package, video2dataset 1.3.0, a loop over yt-dlp's API, and curl.
 
-    python tests/perf/bench_fetch.py [ENVIRONMENT] [--clips 200] [--workers 4] [--repeat 2] [--link 4]
+    python tests/perf/bench_fetch.py [ENVIRONMENT] [--clips N] [--workers N] [--repeat N]
 
 ENVIRONMENT is the folder of a virtual environment with video2dataset, which is made if it is not
 there (``pip install video2dataset==1.3.0``); without it that comparison is left out.

@@ -31,6 +31,7 @@ from verify.app_driver import (
     environment_for,
     free_port,
     log_lines,
+    missing,
     open_review,
     press,
     start_app,
@@ -53,6 +54,10 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=40)
     parser.add_argument("--cut", type=int, default=24)
     options = parser.parse_args()
+    reason = missing()
+    if reason:
+        print(f"verify: not measured, {reason}")
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         workspace = make_workspace(folder, options.clips, options.cut)

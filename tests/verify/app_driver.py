@@ -32,16 +32,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def need_app() -> None:
-    """Skip where FiftyOne, its database, Playwright or Chromium is not there."""
+def missing() -> str | None:
+    """Say what is not there of FiftyOne, its database, Playwright and Chromium."""
     if find_spec("fiftyone") is None:
-        pytest.skip("fiftyone is not installed")
+        return "fiftyone is not installed"
     if not mongod().is_file():
-        pytest.skip("fiftyone's database program is not installed")
+        return "fiftyone's database program is not installed"
     if find_spec("playwright") is None:
-        pytest.skip("playwright is not installed")
+        return "playwright is not installed"
     if shutil.which("chromium") is None:
-        pytest.skip("chromium is not installed")
+        return "chromium is not installed"
+    return None
+
+
+def need_app() -> None:
+    """Skip where something is missing."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
 
 
 def mongod() -> Path:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from verify.app_driver import (
     start_app,
     until,
 )
+from verify.fiftyone_scripts import DECISIONS, EDIT, LATER, run_script
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,6 @@ def test_boxes_are_drawn_moved_resized_and_removed_with_the_pointer(app: App) ->
 
     with browser_page() as page:
         open_review(page, app)
-        dismiss_offers(page)
         n_boxes = page.locator(".vggss rect[data-box]").count()
         drag(page, (0.02, 0.02), (0.12, 0.22))
         logged(1)
@@ -140,6 +139,42 @@ def test_boxes_are_drawn_moved_resized_and_removed_with_the_pointer(app: App) ->
     assert boxes[0][-1] == pytest.approx([0.02, 0.02, 0.12, 0.22], abs=0.01)
     assert boxes[1][-1] == pytest.approx([0.12, 0.02, 0.22, 0.22], abs=0.01)
     assert boxes[2][-1] == pytest.approx([0.12, 0.02, 0.32, 0.32], abs=0.01)
+
+
+def test_what_fails_is_said_in_words_of_its_own(app: App) -> None:
+    """A video that cannot play, or a next clip that cannot be had, is no answer that is lost."""
+    before = len(log_lines(app.world))
+
+    def alarm() -> str:
+        page.wait_for_selector(".vggss .alarm > p")
+        return str(page.locator(".vggss .alarm").inner_text())
+
+    def only_the_first(route: Any) -> None:
+        asked = "/question" in (route.request.post_data or "")
+        if asked and shown:
+            route.abort()
+        else:
+            shown.extend([True] if asked else [])
+            route.continue_()
+
+    shown: list[bool] = []
+    with browser_page() as page:
+        page.route("**/media?*", lambda route: route.abort())
+        open_review(page, app)
+        assert alarm().startswith("The browser cannot play the clip")
+        page.unroute("**/media?*")
+
+        page.add_init_script(_NO_SOUND_YET)
+        page.route("**/operators/execute", only_the_first)
+        open_review(page, app)
+        page.wait_for_selector(".vggss .start:not([hidden])")
+        page.keyboard.press("y")  # nothing could be heard yet
+        page.keyboard.press(" ")
+        page.wait_for_selector(".vggss .start", state="hidden")
+        assert len(log_lines(app.world)) == before
+        page.keyboard.press("y")
+        assert alarm().startswith("Saved, but the next clip cannot be shown")
+        assert len(log_lines(app.world)) == before + 1
 
 
 def test_no_answer_is_lost_when_servers_are_killed(tmp_path: Path, own_world: Path) -> None:
@@ -194,51 +229,44 @@ def test_edits_with_fiftyones_own_tools_become_events(
     database: Database,
     vggss: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    """A tag, a decision and a drawn box are synced once, and a second sync finds nothing."""
+    """A tag, a decision and a drawn box are synced once, as the last session's reviewer's."""
     environment = environment_for(tmp_path, database)
-    app = start_app(own_world, environment)
-    app.stop()
-    done = subprocess.run(
-        [sys.executable, "-c", _EDIT], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    tagged, decided, drawn, unclear = json.loads(done.stdout.splitlines()[-1])
+    tagged, decided, drawn, unclear = run_script(EDIT, own_world, environment)
+    in_database = ("import", "fiftyone", "fiftyone:vggss-tools-test")
 
-    def sync() -> dict[str, Any]:
-        ran = vggss(
-            "--data", own_world, "verify", "--reviewer", "bob", "--sync", "--json", env=environment
-        )
-        assert ran.returncode == 0, ran.stderr
-        result: dict[str, Any] = json.loads(ran.stdout)
-        return result
-
-    imported = vggss(
-        "--data", own_world, "import", "fiftyone", "fiftyone:vggss-tools-test", env=environment
-    )
-    assert imported.returncode == 6  # a box without area: the data set is refused whole
-    assert unclear in imported.stderr
+    refused = vggss("--data", own_world, *in_database, env=environment)
+    assert refused.returncode == 6  # a box without area: the data set is refused whole
+    assert unclear in refused.stderr
+    sync = ("--data", own_world, "verify", "--sync", "--json")
+    refused = vggss(*sync, "--reviewer", "bob", env=environment)
+    assert refused.returncode == 1
+    assert "--reviewer ann" in refused.stderr
     assert log_lines(own_world) == []
 
-    first = sync()
-    assert first["events"] == 3
+    ran = vggss(*sync, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    first = json.loads(ran.stdout)
+    assert (first["events"], first["reviewer"]) == (3, "ann")
+    assert set(first["clips"]) == {tagged, decided, drawn}
     assert [line.split(":")[0] for line in first["ignored"]] == [unclear]
     events = {event["clip_id"]: event for event in log_lines(own_world)}
     assert events[tagged]["decision"] == "no"
     assert events[decided]["decision"] == "not_sure"
-    assert events[drawn]["decision"] == "unseen"
+    assert (events[drawn]["stage"], events[drawn]["decision"]) == ("manual", "unseen")
     assert events[drawn]["boxes"][-1] == {"bbox": [0.25, 0.25, 0.5, 0.75], "sounding": False}
     assert {(event["reviewer"], event["tool"]) for event in events.values()} == {
-        ("bob", "fiftyone")
+        ("ann", "fiftyone")
     }
-    assert sync()["events"] == 0
-
-
-def dismiss_offers(page: Any) -> None:
-    """Close what FiftyOne advertises over the page; the first click would only do that."""
-    offer = page.get_by_text("Dismiss", exact=True)
-    if offer.count():
-        offer.first.click()
-        offer.first.wait_for(state="hidden")
+    found = run_script(LATER, own_world, environment)
+    assert found["synced again"] == 0
+    assert found["imported, nothing changed"] == 0
+    assert found["imported, tagged clip"] == [[drawn, "no"]]
+    assert "decided differently" in found["contradiction"]
+    assert "made for the data directory" in found["elsewhere"]
+    assert found["said in the panel"][0].startswith(f"{unclear}: ")
+    assert found["taken out"] == [decided, "unseen", events[decided]["event_id"]]
+    assert found["rebuilt"] == [[drawn, "no", "ann"]]
+    assert found["told after the rebuild"] == "yes"
 
 
 def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -254,14 +282,7 @@ def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> Non
 
 def decisions_in(environment: dict[str, str], world: Path) -> dict[str, str]:
     """Bring the data set up to date; return what it says of the clips that people decided."""
-    done = subprocess.run(
-        [sys.executable, "-c", _DECISIONS, str(world)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, str] = run_script(DECISIONS, world, environment)
     return found
 
 
@@ -270,30 +291,14 @@ _SOUND = """(() => {
   return { paused: video.paused, muted: video.muted, volume: video.volume,
     decoded: video.webkitAudioDecodedByteCount };
 })()"""
+# Playwright's own calls count as gestures, so a browser's refusal is made here.
+_NO_SOUND_YET = """
+const play = HTMLMediaElement.prototype.play;
+let pressed = false;
+window.addEventListener("keydown", event => { pressed = pressed || event.key === " "; }, true);
+HTMLMediaElement.prototype.play = function () {
+  return pressed ? play.call(this)
+    : Promise.reject(new DOMException("no gesture yet", "NotAllowedError"));
+};
+"""
 _NEXT_CLIP_MS = """performance.getEntriesByName('vggss-next').map(each => each.duration)"""
-_DECISIONS = """
-import json, sys
-import fiftyone as fo
-from vggss_tools.verify.review import Review, build
-from vggss_tools.workspace import Workspace
-build(Review(Workspace(sys.argv[1]), "test", "ann"), print)
-frames = fo.load_dataset("vggss-tools-test").select_group_slices("frame")
-rows = zip(*frames.values(["clip_id", "decision.label", "opinions"]))
-print(json.dumps({clip: decision for clip, decision, opinions in rows if opinions}))
-"""
-_EDIT = """
-import json
-import fiftyone as fo
-dataset = fo.load_dataset("vggss-tools-test")
-frames = list(dataset.select_group_slices("frame"))[:4]
-tagged, decided, drawn, unclear = frames
-tagged.tags.append("rejected")
-decided["decision"] = fo.Classification(label="not sure")
-drawn["ground_truth"].detections.append(
-    fo.Detection(label="dog barking", bounding_box=[0.25, 0.25, 0.25, 0.5], tags=["silent"])
-)
-unclear["ground_truth"].detections.append(fo.Detection(label="x", bounding_box=[0.5, 0.5, 0, 0]))
-for sample in frames:
-    sample.save()
-print(json.dumps([sample.clip_id for sample in frames]))
-"""

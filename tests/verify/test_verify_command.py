@@ -101,6 +101,16 @@ def test_an_unknown_choice_is_a_usage_error(invoke: Invoke, tmp_path: Path, only
     assert "to-verify" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "sample-world"])
+def test_a_name_of_nobody_is_refused_before_any_work(
+    invoke: Invoke, tmp_path: Path, name: str
+) -> None:
+    """No answer is written under the login's name where another was given."""
+    result = invoke("--data", tmp_path, "verify", "--reviewer", name)
+    assert result.exit_code == 2
+    assert "reviewer" in one_line(result)
+
+
 def test_segments_are_cut_once_with_their_sound(tmp_path: Path) -> None:
     """Five seconds round the frame; a clip that is newer than its segment is cut again."""
     workspace = make_clip_folder(tmp_path, train=0, test=2)
@@ -156,3 +166,18 @@ def test_the_log_is_followed_while_others_write(tmp_path: Path) -> None:
         log.write("broken\n")
     with pytest.raises(InvalidInput, match="line"):
         follower.refresh()
+
+
+def test_a_log_that_is_put_in_anothers_place_is_read_again(tmp_path: Path) -> None:
+    """A restored copy may be longer than what was read, and say something else."""
+    path, copy = tmp_path / "annotations.jsonl", tmp_path / "copy.jsonl"
+    events = [
+        new_event(f"a_00000{i}", LABELS[0], "yes", stage="verify", reviewer="ann", tool="test")
+        for i in range(3)
+    ]
+    append_events(path, events[:1])
+    follower = LogFollower(path)
+    append_events(copy, events[1:])
+    copy.replace(path)
+    assert follower.refresh() == {"a_000001", "a_000002"}
+    assert follower.find(events[0].event_id) is None

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import queue
 from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
 from clip_folder import LABELS, make_clip_folder
+from verify.app_driver import until
 
 from vggss_tools.annotate.events import Decision, Event, EventBox, new_event
+from vggss_tools.annotate.fold import fold
+from vggss_tools.annotate.formats.field_checks import MAX_BOXES
 from vggss_tools.annotate.log import append_events, read_events
 from vggss_tools.boxes import Box
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.verify.desk import Desk
+from vggss_tools.verify.mirror import Mirror
 from vggss_tools.verify.session_file import Question, Session
 
 LEFT = EventBox(Box(0.1, 0.2, 0.5, 0.8))
@@ -62,6 +68,35 @@ def test_an_act_that_is_sent_again_counts_once(tmp_path: Path) -> None:
     assert [event.event_id for event in logged(session)][1:] == [answer, undo]
 
 
+def test_an_id_of_another_clips_act_is_refused(tmp_path: Path) -> None:
+    """What the log has for one clip is not reported as saved for another."""
+    session = session_in(tmp_path)
+    desk = Desk(session)
+    answer = str(uuid4())
+    desk.answer(clip(session, 0), "yes", [ROW], answer)
+    with pytest.raises(InvalidInput, match=clip(session, 0)):
+        desk.answer(clip(session, 1), "yes", [ROW], answer)
+    assert len(logged(session)) == 1
+
+
+def test_the_data_set_is_told_again_after_the_log_could_not_be_read() -> None:
+    """An error in taking edits is a data set that cannot be reached, not the end of telling."""
+    asked: queue.Queue[str] = queue.Queue()
+
+    def take_edits(question: Question) -> NoReturn:
+        asked.put(question.clip_id)
+        raise OSError("no space left on device")
+
+    mirror = Mirror("vggss-tools-test", take_edits)
+    question = Question("a_000000", LABELS[0], "f.jpg", "s.mp4", 2.5, 96, 96, sample_ids=("1", "2"))
+    mirror.tell(question)
+    assert asked.get(timeout=60) == "a_000000"
+    until(lambda: not mirror.is_reachable, "the pause after an error")
+    mirror._silent_until = 0.0
+    mirror.tell(question)
+    assert asked.get(timeout=60) == "a_000000"
+
+
 def test_undo_goes_back_act_by_act(tmp_path: Path) -> None:
     """Each undo takes back the newest act that stands, its decision and its boxes."""
     session = session_in(tmp_path)
@@ -88,15 +123,20 @@ def test_a_new_session_undoes_what_an_earlier_one_did(tmp_path: Path) -> None:
     assert Desk(session).undo()["decision"] == "unseen"
 
 
-def test_an_edit_keeps_the_reviewers_own_decision(tmp_path: Path) -> None:
-    """Moving a box is no opinion on what somebody else has decided."""
+def test_an_edit_takes_away_nobodys_decision_and_is_no_answer(tmp_path: Path) -> None:
+    """Moving a box keeps what others decided, and says nothing for who moved it."""
     session = session_in(tmp_path)
     theirs = new_event(
         clip(session), LABELS[0], "yes", [LEFT], stage="verify", reviewer="bob", tool="test"
     )
     append_events(session.workspace.annotations_log, [theirs])
     desk = Desk(session)
-    assert desk.edit(clip(session), [SILENT_ROW])["decision"] == "unseen"
+    edited = desk.edit(clip(session), [SILENT_ROW])
+    assert edited["decision"] == "unseen"
+    assert edited["progress"]["done"] == 0
+    standing = fold(logged(session))[clip(session)].classes[LABELS[0]].newest
+    assert (standing.decision, standing.reviewer) == (Decision.YES, "ann")
+    assert [item.sounding for item in standing.boxes] == [False]
     desk.answer(clip(session), "no", [SILENT_ROW])
     assert desk.edit(clip(session), [ROW])["decision"] == "no"
 
@@ -135,7 +175,7 @@ def test_others_are_counted_while_they_work(tmp_path: Path) -> None:
         ("yes", [{"bbox": [0, 0, 10**400, 1], "sounding": True}]),
         ("yes", [{"bbox": [0.5, 0.5, 0.5, 0.9], "sounding": True}]),
         ("yes", [{}]),
-        ("yes", [ROW] * 101),
+        ("yes", [ROW] * (MAX_BOXES + 1)),
     ],
 )
 def test_what_is_no_answer_is_refused(tmp_path: Path, decision: object, boxes: object) -> None:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from vggss_tools.errors import InvalidInput
+from vggss_tools.annotate.reviewers import reviewer_name
+from vggss_tools.errors import WrongUsage
 
 # A reviewer's name becomes part of a file's name. No `--` in it: that parts name and number.
 _NAME = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9._]){0,60}")
@@ -33,13 +34,11 @@ def assign(
 
     Raises
     ------
-    InvalidInput
+    WrongUsage
         At a name that cannot stand in a file's name, a repeated one, or more overlap than
         reviewers.
     """
-    check_reviewers(reviewers)
-    if not 1 <= overlap <= len(reviewers):
-        raise InvalidInput(f"--overlap {overlap}: there are {len(reviewers)} reviewers to share")
+    check_reviewers(reviewers, overlap)
     loads: Counter[str] = Counter()
     shared: Counter[frozenset[str]] = Counter()
     given: dict[str, list[str]] = {name: [] for name in reviewers}
@@ -63,16 +62,19 @@ def assign(
     return {name: sorted(clips) for name, clips in given.items()}
 
 
-def check_reviewers(reviewers: Sequence[str]) -> None:
-    """Refuse names that cannot stand in a file's name, and repeated ones."""
+def check_reviewers(reviewers: Sequence[str], overlap: int = 1) -> None:
+    """Refuse names that cannot stand in a file's name, repeated ones, and too much overlap."""
     for name in reviewers:
         if not _NAME.fullmatch(name) or name.startswith(_PART):
-            raise InvalidInput(
+            raise WrongUsage(
                 f"--assign: {name!r} cannot stand in a file's name; letters, digits, dots, "
                 "underscores and single hyphens can"
             )
+        reviewer_name(name)
     if len({name.casefold() for name in reviewers}) != len(reviewers):
-        raise InvalidInput("--assign: a reviewer is named twice")
+        raise WrongUsage("--assign: a reviewer is named twice")
+    if not 1 <= overlap <= len(reviewers):
+        raise WrongUsage(f"--overlap {overlap}: there are {len(reviewers)} reviewers to share")
 
 
 def project_name(format_name: str, reviewer: str | None, number: int | None) -> str:

@@ -49,10 +49,13 @@ class Exported:
     projects : tuple of Project
     left_out : dict
         Reason -> clips that could not be written, or boxes for broken ones.
+    without : dict
+        ``frame`` or ``sound`` -> clips that were written without one, where the format holds it.
     """
 
     projects: tuple[Project, ...]
     left_out: dict[str, int]
+    without: dict[str, int]
 
     @property
     def n_clips(self) -> int:
@@ -86,12 +89,13 @@ def export(
 
     Raises
     ------
-    InvalidInput
-        If ``out`` is there, or the reviewers cannot be served.
+    WrongUsage
+        If the reviewers cannot be served.
     VggssError
-        If nothing is left to write.
+        If ``out`` is there, or nothing is left to write.
     """
-    check_reviewers(reviewers)
+    if reviewers:
+        check_reviewers(reviewers, overlap)
     left_out: Counter[str] = Counter()
     fit = [item for item in items if _fits(item, format_, left_out)]
     if not fit:
@@ -114,7 +118,17 @@ def export(
         else:
             _check_folder_free(out)
         _write(projects[0], format_, media)
-    return Exported(tuple(projects), dict(left_out))
+    return Exported(tuple(projects), dict(left_out), _without(projects, format_))
+
+
+def _without(projects: Sequence[Project], format_: Format) -> dict[str, int]:
+    """Count the clips that lack what the format would have held."""
+    written = {item.clip_id: item for project in projects for item in project.items}
+    counts = {
+        _ANYTHING[name]: sum(getattr(item, name) is None for item in written.values())
+        for name in getattr(format_, "holds_if_there", ())
+    }
+    return {what: count for what, count in counts.items() if count}
 
 
 def _fits(item: Item, format_: Format, left_out: Counter[str]) -> bool:
@@ -194,11 +208,11 @@ def _write_folder(projects: Sequence[Project], format_: Format, out: Path, media
 
 def _check_file_free(out: Path) -> None:
     if out.exists():
-        raise InvalidInput(f"{out}: is there already; choose another --out, or remove it first")
+        raise VggssError(f"{out}: is there already; choose another --out, or remove it first")
     check_writable(out)
 
 
 def _check_folder_free(out: Path) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InvalidInput(f"{out}: is there already and not an empty folder; choose another --out")
+        raise VggssError(f"{out}: is there already and not an empty folder; choose another --out")
     check_writable(out / ".vggss-export")

@@ -8,7 +8,10 @@ clip and class the newest event counts, with its decision and its boxes as they 
 - an event that a later one supersedes (on the same clip and class) does not count;
 - a person's event that supersedes a person's and says ``unseen`` takes that one back and puts
   nothing in its place: what stood before counts again. It counts itself only where no person says
-  anything else. The same holds among programs.
+  anything else. The same holds among programs;
+- a person's ``unseen`` that supersedes nothing and has boxes is about the boxes alone: they count,
+  and the decision that stood before stays. It is no opinion of that person, unless they decided
+  before.
 
 What several reviewers say together is :mod:`vggss_tools.annotate.consensus`.
 """
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -32,9 +35,10 @@ class ClassState:
     Attributes
     ----------
     newest : Event
-        The event that counts.
+        The event that counts; with the decision that stood before where it is about boxes alone.
     opinions : mapping of reviewer to Event
         Each reviewer's own newest event, by name; a person's before a program's under one name.
+        Of one about boxes alone the decision is the reviewer's own earlier one, else ``unseen``.
     """
 
     newest: Event
@@ -100,10 +104,15 @@ def fold(events: Iterable[Event]) -> dict[str, ClipState]:
 
     states: dict[str, dict[str, ClassState]] = defaultdict(dict)
     for (clip_id, label), group in sorted(groups.items()):
-        standing = _people_last(_standing(group))
-        opinions = {event.reviewer: event for event in standing}
+        newest: Event | None = None
+        opinions: dict[str, Event] = {}
+        for event in _people_last(_standing(group)):
+            newest = _decided(event, newest)
+            own = opinions.get(event.reviewer)
+            opinions[event.reviewer] = _decided(event, own if own and by_person(own) else None)
+        assert newest is not None  # something of a group always stands
         states[clip_id][label] = ClassState(
-            standing[-1], MappingProxyType(dict(sorted(opinions.items())))
+            newest, MappingProxyType(dict(sorted(opinions.items())))
         )
     return {clip_id: ClipState(clip_id, MappingProxyType(c)) for clip_id, c in states.items()}
 
@@ -128,6 +137,23 @@ def outcome(state: ClipState | None, label: str) -> str:
 def by_person(event: Event) -> bool:
     """Whether a person made the event, not a program."""
     return event.stage is not AnnotationStage.AUTO
+
+
+def only_boxes(event: Event) -> bool:
+    """Whether a person's event is about the boxes alone, and says nothing about the class."""
+    return (
+        by_person(event)
+        and event.decision is Decision.UNSEEN
+        and event.supersedes is None
+        and bool(event.boxes)
+    )
+
+
+def _decided(event: Event, before: Event | None) -> Event:
+    """Return the event, with the decision that stood before where it is about boxes alone."""
+    if before is None or not only_boxes(event):
+        return event
+    return replace(event, decision=before.decision)
 
 
 def _place(event: Event) -> tuple[datetime, str, str]:

@@ -29,7 +29,7 @@ from vggss_tools.annotate.events import (
     Event,
     EventBox,
 )
-from vggss_tools.annotate.fold import ClassState
+from vggss_tools.annotate.fold import ClassState, fold, only_boxes
 from vggss_tools.annotate.formats.exchange import Answer, Item, Refused
 from vggss_tools.annotate.items import WorkspaceItems
 from vggss_tools.annotate.settled_boxes import settled_boxes
@@ -149,9 +149,10 @@ def plan_import(
             if answer.left_out and answer.decision is None and answer.boxes is None:
                 continue
             own_name = _own_name(answer.reviewer)
-            person = own_name or (reviewer if file.reviewer is None else file.reviewer)
+            assigned = _own_name(file.reviewer)
+            person = own_name or assigned or reviewer
             # A decision under such a name is that person's own, also where it agrees.
-            named = own_name is not None or (file.reviewer is not None and answer.base is None)
+            named = own_name is not None or (assigned is not None and answer.base is None)
             key = (item.clip_id, person or "")
             if key in seen:
                 first, other = seen[key]
@@ -206,7 +207,8 @@ def _event(
             return f"{person} has said so already"
     if person is None:
         raise InvalidInput(
-            f"{where}: {item.clip_id}: it does not say whose answer it is; give --reviewer NAME"
+            f"{where}: {item.clip_id}: it does not say whose answer it is; nothing was imported; "
+            "give --reviewer NAME"
         )
     given = decision is not None and not agrees
     try:
@@ -238,12 +240,30 @@ def _base(
     event = by_id.get(event_id)
     if event is None or (event.clip_id, event.label) != (item.clip_id, item.label):
         return item.decision, item.boxes  # nothing is said, or it was written beside another log
-    return Decision.UNSEEN if event_id != answer.base else event.decision, event.boxes
+    if event_id != answer.base:
+        return Decision.UNSEEN, event.boxes
+    return _decision_then(event, item, by_id), event.boxes
+
+
+def _decision_then(event: Event, item: Item, by_id: Mapping[str, Event]) -> Decision:
+    """Return the decision that stood when the event did, which may be about boxes alone."""
+    if event.event_id == item.event_id:
+        return item.decision
+    if not only_boxes(event):
+        return event.decision
+    about = (event.clip_id, event.label)
+    then = fold(
+        one
+        for one in by_id.values()
+        if (one.clip_id, one.label) == about and one.order <= event.order
+    )
+    return then[event.clip_id].classes[event.label].decision
 
 
 def _own_name(reviewer: str | None) -> str | None:
-    """Return the reviewer that a file names, if it is a person."""
-    return None if reviewer == STAND_IN_REVIEWER else reviewer
+    """Return the reviewer that a file names, without blanks around, if it is a person."""
+    name = (reviewer or "").strip()
+    return None if name in ("", STAND_IN_REVIEWER) else name
 
 
 def _same_answer(one: Answer, other: Answer) -> bool:

@@ -25,7 +25,9 @@ def shown(value: Any) -> str:
 
 def cause(error: BaseException) -> str:
     """Return an exception's own words on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    # Python's advice on numbers of thousands of digits is for programmers.
+    words = " ".join(str(error).split()).partition("; use sys.set_int_max_str_digits")[0]
+    return words[:200] or type(error).__name__
 
 
 def _is_finite(value: float) -> bool:

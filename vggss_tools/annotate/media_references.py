@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from vggss_tools.annotate.formats.exchange import Item, Media
 from vggss_tools.annotate.formats.registry import COPY, INLINE, RELATIVE, URL
-from vggss_tools.errors import InvalidInput, VggssError
+from vggss_tools.errors import VggssError, WrongUsage
 
 # Folders of the data directory, which URLs and copies keep.
 FRAMES, CLIPS, AUDIO = "frames", "clips", "audio"
@@ -25,13 +25,13 @@ def media_of(text: str) -> Media:
 
     Raises
     ------
-    InvalidInput
+    WrongUsage
         At anything else, and at a prefix that is no URL.
     """
     kind, _, prefix = text.partition(":")
     if kind == URL and prefix:
         if urlsplit(prefix).scheme not in ("http", "https"):
-            raise InvalidInput(f"--media {text}: the prefix begins with http:// or https://")
+            raise WrongUsage(f"--media {text}: the prefix begins with http:// or https://")
         return UrlMedia(prefix if prefix.endswith("/") else prefix + "/")
     plain: dict[str, type[_Media]] = {
         RELATIVE: RelativeMedia,
@@ -39,7 +39,7 @@ def media_of(text: str) -> Media:
         INLINE: InlineMedia,
     }
     if prefix or kind not in plain:
-        raise InvalidInput(f"--media {text}: one of relative, copy, url:PREFIX, inline")
+        raise WrongUsage(f"--media {text}: one of relative, copy, url:PREFIX, inline")
     return plain[kind]()
 
 

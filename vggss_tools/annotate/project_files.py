@@ -36,7 +36,9 @@ def read_answer_files(path: Path, format_: Format, known: WorkspaceItems) -> lis
         except Refused as error:
             if len(projects) == 1:
                 raise
-            raise Refused(project.name, str(error)) from None
+            # Of what is wrong with the file as a whole, its name is the place already.
+            cause = str(error).removeprefix(f"{project.name}: ")
+            raise Refused(project.name, cause) from None
         except PermissionError as error:
             raise not_readable(project, error) from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:

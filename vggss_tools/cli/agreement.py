@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option
+from vggss_tools.cli.options import data_option, emit_json, json_option, refuse_overwriting
 from vggss_tools.workspace import Workspace
 
 
@@ -38,6 +38,7 @@ def command(split: str | None, limit: int, workspace: Workspace, json_out: str |
     from vggss_tools.annotate.log import read_events
     from vggss_tools.errors import VggssError
 
+    refuse_overwriting({"--json": json_out}, [workspace.annotations_log, workspace.clips_table])
     events = read_events(workspace.annotations_log)
     if not events:
         raise VggssError(

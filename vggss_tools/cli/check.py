@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import data_option, emit_json, json_option, refuse_overwriting, say
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import Workspace
 
@@ -60,6 +60,7 @@ def command(
 
     if file is not None and split is not None:
         raise click.UsageError("--split is about the data directory, not about FILE.")
+    refuse_overwriting({"--json": json_out, "--out": out}, [file, rules_path])
     rules = load_rules(rules_path)
     if out is not None and out.exists() and any(out.iterdir()):
         raise VggssError(f"{out}: not empty; choose another folder for --out, or empty it")
@@ -90,9 +91,10 @@ def command(
     )
     if violations:
         kinds = ", ".join(f"{count} {rule}" for rule, count in number.items())
+        look = "look at them with --out DIR, and" if out is None else f"look at {out}, and"
         raise InvalidInput(
             f"{file or workspace.annotations_log}: {len(violations)} violation(s): {kinds}; "
-            "look at them with --out DIR, and correct the boxes"
+            f"{look} correct the boxes"
         )
 
 

@@ -26,7 +26,7 @@ HIGHEST_FPS = 240  # frames per second
 
 FRAME_TIME = 4.96  # seconds: frame 125 of 25 a second
 CENTRE = 5.0  # seconds
-LENGTHS = {"3s": 3.0, "10s": 10.0, "full": None}  # of --audio, in seconds; None: all there is
+LENGTHS = {"3s": 3.0, "10s": 10.0, "full": None}  # of --audio, in seconds; None: all of the clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class FrameType(click.ParamType):
 @click.option(
     "--audio",
     type=click.Choice(list(LENGTHS)),
-    help="How much sound: 3 s or 10 s round the middle, or all that the file has.  [default: 3s]",
+    help="How much sound: 3 s or 10 s round the middle, or all of the clip (of a longer file, its "
+    "ten seconds).  [default: 3s]",
 )
 @click.option(
     "--seconds",

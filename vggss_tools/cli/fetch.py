@@ -15,6 +15,7 @@ from vggss_tools.workspace import Workspace
 if TYPE_CHECKING:
     from vggss_tools.fetch.stage import FetchStage
     from vggss_tools.fetch.wanted import SplitName, Wanted
+    from vggss_tools.stage_summary import StageSummary
 
 SCHEMA = "vggss-fetch/1"
 
@@ -79,7 +80,7 @@ MOST_SHOWN = 5  # contradictions, on stderr; --json has all
     metavar="S",
     default=300.0,
     show_default=True,
-    help="Seconds that one try of a clip may last.",
+    help="Seconds that a clip may take, with all its tries.",
 )
 @click.option(
     "--margin",
@@ -147,15 +148,27 @@ def command(
     """
     from vggss_tools.fetch.sources import default_rate, open_source
     from vggss_tools.fetch.stage import FetchStage
-    from vggss_tools.fetch.wanted import merge_clips, wanted_clips
+    from vggss_tools.fetch.wanted import LIST_OF, merge_clips, wanted_clips
 
+    if source_name.partition(":")[0] in ("dir", "archive"):
+        for given, value in (("--cookies", cookies), ("--proxy", proxy)):
+            if value is not None and not (given == "--proxy" and (with_lists or lists_from)):
+                raise click.UsageError(
+                    f"{given} is for a host, and --source {source_name} asks none; leave it out."
+                )
     lists = None
     if with_lists or lists_from is not None:
         if dry_run:
             raise click.UsageError("--dry-run asks for nothing; fetch --lists without it first.")
         from vggss_tools.fetch.lists import fetch_lists
 
-        lists = fetch_lists(Workspace.create(workspace.root), lists_from, proxy)
+        lists = fetch_lists(
+            Workspace.create(workspace.root),
+            lists_from,
+            proxy,
+            needed=None if split is None or clips_file is not None else LIST_OF[split],
+            say=say,
+        )
         for found in lists:
             kept = "fetched" if found["fetched"] else "there already"
             say(f"{found['path']}  {found['rows']:,} clips, {kept}")
@@ -202,12 +215,12 @@ def _run(
 ) -> None:
     """Fetch, and say what came of it, also where the host has stopped it."""
     from vggss_tools.cli.extract import outcome_table
-    from vggss_tools.fetch.plan import plan_of, received_since
+    from vggss_tools.fetch.plan import plan_of, received_since, summary_of
     from vggss_tools.ledger import now
     from vggss_tools.stages import run_stage
 
     started = now()
-    blocked: Blocked | None = None
+    ended: BaseException | None = None
     with stage:
         source: Any = stage.source
         if hasattr(source, "arranged"):
@@ -222,7 +235,9 @@ def _run(
         except Blocked as error:
             if error.summary is None:
                 raise
-            blocked, summary = error, error.summary
+            ended, summary = error, error.summary
+        except KeyboardInterrupt as error:  # what is recorded is known all the same
+            ended, summary = error, summary_of(stage, clips, started, batch.shard)
         report = source.report() if hasattr(source, "report") else None
         for line in source.notes() if hasattr(source, "notes") else ():
             say(line)
@@ -234,13 +249,20 @@ def _run(
             **summary.as_json(),
             "received_bytes": received_since(stage, started) if summary.done else 0,
             **({} if report is None else {"found": report}),
-            **({} if blocked is None else {"blocked": blocked.message}),
+            **_ending(ended, summary),
         },
         json_out,
     )
-    if blocked is not None:
-        raise blocked
+    if ended is not None:
+        raise ended
     summary.raise_for_failures()
+
+
+def _ending(ended: BaseException | None, summary: StageSummary) -> dict[str, Any]:
+    """Return what is said of a run that did not come to its end, or was refused clips."""
+    if isinstance(ended, Blocked):
+        return {"blocked": ended.message, "retry_at": summary.retry_at}
+    return {} if ended is None else {"interrupted": True}
 
 
 def _dry_run(
@@ -287,7 +309,7 @@ def _options(ctx: click.Context) -> Any:
             value = str(value.root) if isinstance(value, Workspace) else str(value)
         words = "unknown" if origin is None else origin.name.lower().replace("_", " ")
         words = {"commandline": "command line", "default map": "settings file"}.get(words, words)
-        yield parameter.opts[-1].lstrip("-"), {"value": value, "from": words}
+        yield max(parameter.opts, key=len).lstrip("-"), {"value": value, "from": words}
 
 
 def _without_login(url: str) -> str:

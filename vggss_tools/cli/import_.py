@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggss_tools.cli.options import FormatName, data_option, emit_json, json_option, say
-from vggss_tools.errors import InvalidInput
+from vggss_tools.cli.options import (
+    FormatName,
+    data_option,
+    emit_json,
+    json_option,
+    refuse_overwriting,
+    say,
+)
+from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import Workspace
 
 if TYPE_CHECKING:
+    from vggss_tools.annotate.events import Event
     from vggss_tools.annotate.importing import AnswerFile
 
 _SHOWN = 5
+_DATABASE = "fiftyone:"
+_HINTS = {
+    "imported before": "what was said since stands; `vggss verify`, or a file with other answers, "
+    "changes it"
+}
 
 
 @click.command("import")
@@ -56,17 +69,30 @@ def command(
     from vggss_tools.annotate.items import WorkspaceItems
     from vggss_tools.annotate.log import append_events
     from vggss_tools.annotate.project_files import read_answer_files
+    from vggss_tools.annotate.reviewers import reviewer_name
 
+    if not path.strip():
+        raise click.UsageError("PATH is empty; give the file or folder that is to be imported.")
+    from_database = format_name == "fiftyone" and path.startswith(_DATABASE)
+    if path == _DATABASE:
+        raise click.UsageError(f"{path} names no data set; give {_DATABASE}NAME.")
+    if reviewer is not None:
+        reviewer = reviewer_name(reviewer)
+    if not from_database:
+        _keep_input(Path(path), json_out)
     format_ = FORMATS[format_name]
     known = WorkspaceItems(workspace)
     try:
-        if format_name == "fiftyone" and path.startswith("fiftyone:"):
-            files = [_database_answers(path, format_.precision)]
+        if from_database:
+            files = [_database_answers(path, workspace, format_.precision)]
         else:
             files = read_answer_files(Path(path), format_, known)
         plan = plan_import(files, known, tool=f"vggss import {format_name}", reviewer=reviewer)
     except Refused as error:
-        raise InvalidInput(f"{path}: {error}; nothing was imported") from None
+        # The answers' places begin with the file's name, which the path has already.
+        cause = str(error).removeprefix(f"{Path(path).name}: ")
+        raise InvalidInput(f"{path}: {cause}; nothing was imported") from None
+    _warn_of_namesakes(plan.events, known.events)
     if not dry_run:
         append_events(workspace.annotations_log, plan.events)
     if json_out != "-":
@@ -81,14 +107,42 @@ def command(
         for reason, clips in reasons.items():
             more = ", …" if len(clips) > _SHOWN else ""
             say(f"  {len(clips):,} ignored, {reason}: {', '.join(clips[:_SHOWN])}{more}")
+            if reason in _HINTS:
+                say(f"    ({_HINTS[reason]})")
     emit_json({**plan.as_json(), "dry_run": dry_run}, json_out)
 
 
-def _database_answers(path: str, precision: float) -> AnswerFile:
+def _database_answers(path: str, workspace: Workspace, precision: float) -> AnswerFile:
     from vggss_tools.annotate.importing import AnswerFile
     from vggss_tools.verify.sync import read_answers
 
+    name = path.removeprefix(_DATABASE)
     try:
-        return AnswerFile(path, read_answers(path.partition(":")[2]), precision)
+        return AnswerFile(path, read_answers(name, workspace.root), precision)
+    except VggssError as error:
+        # It names the data set; here it was asked for with the prefix.
+        if type(error) is not VggssError or not error.message.startswith(f"{name}: "):
+            raise
+        raise VggssError(f"{_DATABASE}{error.message}") from None
     except ValueError as error:
         raise InvalidInput(f"{path}: {error}; nothing was imported") from None
+
+
+def _keep_input(path: Path, json_out: str | None) -> None:
+    """Refuse to write the result over, or among, what is read."""
+    read = [path]
+    if json_out not in (None, "-") and path.is_dir():
+        result = Path(json_out)
+        if result.resolve().is_relative_to(path.resolve()):
+            read.append(result)
+    refuse_overwriting({"--json": json_out}, read)
+
+
+def _warn_of_namesakes(events: list[Event], log: list[Event]) -> None:
+    from vggss_tools.annotate.reviewers import namesake
+
+    known = {event.reviewer for event in log}
+    for name in sorted({event.reviewer for event in events}):
+        other = namesake(name, known)
+        if other is not None:
+            say(f"  {name}: the log has {other}, who is another reviewer to it")

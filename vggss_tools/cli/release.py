@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from vggss_tools.cli.options import data_option, emit_json, json_option, say
+from vggss_tools.cli.options import (
+    data_option,
+    emit_json,
+    json_option,
+    refuse_overwriting,
+    say,
+)
+from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.workspace import Workspace
 
 
@@ -76,8 +83,14 @@ def command(
       vggss release 2026-04 --consensus 2 --against 2026-03 --licence "CC BY 4.0"
       vggss --data world release sample --split test --json
     """
+    from vggss_tools.annotate.release.folder import check_name
     from vggss_tools.annotate.release.making import make_release
 
+    try:
+        check_name(name)
+    except VggssError as error:
+        raise click.UsageError(f"{error.message}.") from None
+    _keep_releases(workspace, out or workspace.release_dir(name), against, json_out)
     release = make_release(
         workspace,
         name,
@@ -119,3 +132,22 @@ def command(
         if manifest["stand_in"]:
             click.echo("  stand-in: boxes are a sample world's own truth; nobody looked at them")
     emit_json({**manifest, "action": release.action, "folder": str(release.folder)}, json_out)
+
+
+def _keep_releases(
+    workspace: Workspace, folder: Path, against: str | None, json_out: str | None
+) -> None:
+    """Refuse to write over what the release is compared with, or into any release."""
+    earlier = None if against is None else Path(against)
+    outputs: dict[str, Path | str | None] = {"--out": folder, "--json": json_out}
+    refuse_overwriting(outputs, [earlier])
+    if json_out in (None, "-"):
+        return
+    result = Path(json_out).resolve()
+    folders = [folder, workspace.release_dir("x").parent]
+    folders += [earlier] if earlier is not None and earlier.is_dir() else []
+    for one in folders:
+        if result.is_relative_to(one.resolve()):
+            raise InvalidInput(
+                f"{json_out}: lies among releases, which never change; give --json another name"
+            )

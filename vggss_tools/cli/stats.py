@@ -15,7 +15,7 @@ from vggss_tools.cli.options import emit_json, json_option, refuse_overwriting, 
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the drawings (PNG) and one HTML page with them.",
+    help="Folder for the drawings (PNG) and one HTML page with them; new, empty, or of such files.",
 )
 @click.option("--force", is_flag=True, help="Replace drawings that are there already.")
 @click.option("--all", "all_classes", is_flag=True, help="Print every class, not the ends alone.")
@@ -38,8 +38,7 @@ def command(
     from vggss_tools.annotate.statistics.counting import statistics
     from vggss_tools.annotate.vggss_json import read_vggss_json
 
-    if json_out not in (None, "-"):
-        refuse_overwriting({"--json": json_out}, [annotations])
+    refuse_overwriting({"--out": out, "--json": json_out}, [annotations])
     found = read_vggss_json(annotations)
     counts = statistics(found.entries)
     if out is not None:

@@ -52,6 +52,13 @@ def command(by: str, workspace: Workspace, json_out: str | None) -> None:
 
 
 def _text(report: dict[str, Any]) -> Iterator[str]:
+    if not report["clips"] and report["outcomes"]:
+        yield (
+            f"{report['data']}: a ledger of {report['outcomes']:,} outcomes "
+            f"({', '.join(report['stages'])}), but no clip table (clips.parquet); copy it from "
+            "where the clips were fetched, or name the clips again with `vggss fetch`"
+        )
+        return
     if not report["clips"]:
         what = "no clips yet" if report["exists"] else "no such data directory"
         yield (
@@ -131,6 +138,12 @@ def _rows(report: dict[str, Any]) -> Iterator[Row]:
             numbers = {split: counts[key] for split, counts in splits.items()}
             if any(numbers.values()):
                 yield f"  {key}", numbers
+    for source, splits in report["refused_by"].items():
+        for kind in sorted({kind for kinds in splits.values() for kind in kinds}):
+            yield (
+                f"refused by {source}: {kind}",
+                {split: kinds.get(kind, 0) for split, kinds in splits.items()},
+            )
     if report["proposals"]:
         for key in ("detections", "clips", "clips_with_candidate"):
             label = "proposals" if key == "detections" else f"  {key.replace('_', ' ')}"

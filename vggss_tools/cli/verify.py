@@ -32,7 +32,11 @@ def _own_name() -> str:
 
 @click.command("verify")
 @click.option("--split", default="test", show_default=True, help="Split of the clips to verify.")
-@click.option("--reviewer", metavar="NAME", help="Whose answers these are.  [default: your login]")
+@click.option(
+    "--reviewer",
+    metavar="NAME",
+    help="Whose answers these are.  [default: your login; with --sync, whose session was the last]",
+)
 @click.option(
     "--only",
     metavar="WHICH",
@@ -96,13 +100,14 @@ def command(
       vggss verify --reviewer ann --only class:helicopter --port 5160
       vggss verify --split test --reviewer ann --sync
     """
+    from vggss_tools.annotate.reviewers import reviewer_name
     from vggss_tools.verify.app import check_port, run_app
     from vggss_tools.verify.review import Review, build, sync
 
     review = Review(
         workspace=workspace,
         split=split,
-        reviewer=reviewer or _own_name(),
+        reviewer=reviewer_name(_own_name() if reviewer is None else reviewer),
         only=only,
         doubtful=doubtful,
         port=port,
@@ -111,7 +116,7 @@ def command(
         workers=workers,
     )
     if sync_only:
-        synced = sync(review)
+        synced = sync(review, claimed=reviewer is not None)
     else:
         if port is not None:
             check_port(port)
@@ -119,13 +124,14 @@ def command(
         synced = run_app(review, session, say)
     for line in synced.ignored:
         say(f"left out: {line}")
-    say(f"Edits made with FiftyOne's own tools, taken into the log: {synced.events}")
+    say(synced.as_text())
     emit_json(
         {
             "schema": SCHEMA,
             "split": split,
-            "reviewer": review.reviewer,
-            "events": synced.events,
+            "reviewer": synced.reviewer,
+            "events": len(synced.clips),
+            "clips": synced.clips,
             "ignored": synced.ignored,
         },
         json_out,

@@ -146,7 +146,7 @@ class ArchiveSource:
             damaged = next((a for a in self._archives if a.damage), None)
             if damaged is not None and request.clip_id not in found.ambiguous:
                 raise ClipFailure(
-                    FailureKind.TRUNCATED,
+                    FailureKind.CORRUPT if damaged.is_bomb else FailureKind.TRUNCATED,
                     f"{damaged.path}: {damaged.damage}, and {request.clip_id} is not before that",
                 )
             raise failure_of(request, found, self.pattern)

@@ -46,6 +46,10 @@ def copy_member(read: Callable[[int], bytes], size: int, target: Path, where: st
             left -= len(block)
 
 
+class Bomb(tarfile.ReadError):
+    """What comes out is beyond measure; getting the archive again would not help."""
+
+
 class BoundedFile(io.RawIOBase):
     """A file to read forward in, which refuses to fill the memory and to grow without end."""
 
@@ -62,7 +66,7 @@ class BoundedFile(io.RawIOBase):
         data: bytes = self._file.read(size)
         self.furthest = max(self.furthest, self.tell())
         if self._raw is not None and self.furthest > ALWAYS_ALLOWED + MAX_GROWTH * self._raw.tell():
-            raise tarfile.ReadError(bomb(self.furthest))
+            raise Bomb(bomb(self.furthest))
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

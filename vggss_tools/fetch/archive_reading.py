@@ -21,10 +21,13 @@ class Archive(Protocol):
     damage : str or None
         Where and why reading ends early; what comes before it can be read. Known after
         :meth:`names`.
+    is_bomb : bool
+        Whether it ends there because it grows beyond measure.
     """
 
     path: Path
     damage: str | None
+    is_bomb: bool
 
     def names(self) -> list[str]:
         """Return the names of its plain files, in its order."""

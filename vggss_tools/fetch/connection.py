@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import urllib.request
+import warnings
 from collections.abc import Mapping
 from http.cookiejar import MozillaCookieJar
 from io import StringIO
@@ -15,13 +16,14 @@ import urllib3
 
 from vggss_tools import __version__
 from vggss_tools.errors import ClipFailure, FailureKind, InvalidInput, VggssError
+from vggss_tools.fetch.deadline import STALL_S, Deadline
 from vggss_tools.fetch.failures import public_address, status_failure
 
-# Seconds without a byte after which a connection has stalled.
-STALL_S = 20.0
 USER_AGENT = f"vggss-tools/{__version__}"
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _PAGE_BYTES = 4096
+# A redirect is followed, but not in circles; nothing else is tried again here.
+REDIRECTS = 5
 
 
 def cookie_jar(text: str) -> MozillaCookieJar:
@@ -50,7 +52,11 @@ def check_proxy(proxy: str) -> str:
         If it is no address of a proxy.
     """
     parts = urlsplit(proxy)
-    if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
+    try:
+        possible = parts.port is None or parts.port > 0
+    except ValueError:
+        possible = False
+    if parts.scheme not in PROXY_SCHEMES or not parts.hostname or not possible:
         raise InvalidInput(
             f"--proxy {public_address(proxy)}: not a proxy; give http://HOST:PORT or "
             "socks5://HOST:PORT"
@@ -85,14 +91,14 @@ class Connection:
             self._pools[self._proxy] = _make_pool(self._proxy, threads)
 
     def ask(
-        self, url: str, *, deadline: float, first: int | None = None, last: int | None = None
+        self, url: str, *, deadline: Deadline, first: int | None = None, last: int | None = None
     ) -> HttpReply:
         """Ask for a file, or for its bytes first to last, both included.
 
         Parameters
         ----------
-        deadline : float
-            Moment of ``time.monotonic()`` at which the clip's time is over.
+        deadline : Deadline
+            When the clip's time is over.
 
         Raises
         ------
@@ -108,20 +114,33 @@ class Connection:
                 self._cookies.add_cookie_header(request)
             headers.update(request.unredirected_hdrs)
         name = public_address(url)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise ClipFailure(FailureKind.TIMEOUT, f"{name}: the time for one clip is over")
+        url, login = _without_login(url)
+        if login is not None:
+            headers.update(urllib3.make_headers(basic_auth=login))
+        if deadline.over:
+            raise deadline.failure(name)
+        patience = deadline.patience
         try:
             response = self._pool(url).request(
                 "GET",
                 url,
                 headers=headers,
                 preload_content=False,
-                retries=urllib3.Retry(0, redirect=5, raise_on_status=False),
-                timeout=urllib3.Timeout(connect=min(STALL_S, left), read=min(STALL_S, left)),
+                retries=urllib3.Retry(
+                    total=None,  # 0 would forbid redirects as well
+                    connect=0,
+                    read=0,
+                    status=0,
+                    other=0,
+                    redirect=REDIRECTS,
+                    raise_on_status=False,
+                ),
+                timeout=urllib3.Timeout(connect=patience, read=patience),
             )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise network_failure(error, name) from None
+            failure = network_failure(error, name)
+            timed_out = failure.kind is FailureKind.TIMEOUT and deadline.over
+            raise (deadline.failure(name) if timed_out else failure) from None
         reply = HttpReply(response, name, deadline, self._closed)
         if response.status in (200, 206):
             return reply
@@ -131,8 +150,16 @@ class Connection:
             body = b""  # the status says enough
         finally:
             reply.close()
+        if response.status == 416 and first == 0 and _has_no_bytes(response.headers):
+            raise ClipFailure(FailureKind.CORRUPT, f"{name}: is empty (zero bytes)")
         reason = response.reason or ""
         raise status_failure(response.status, reason, url, response.headers, body)
+
+    def wait(self, seconds: float, *, deadline: Deadline) -> bool:
+        """Let time pass; False, at once, if the clip's time would be over or all is closed."""
+        if self._closed.is_set() or time.monotonic() + seconds >= deadline.moment:
+            return False
+        return not self._closed.wait(seconds)
 
     def close(self) -> None:
         """Close the connections; who reads from one is interrupted."""
@@ -159,7 +186,9 @@ class Connection:
 class HttpReply:
     """An answer whose body is read as it comes."""
 
-    def __init__(self, response: Any, name: str, deadline: float, closed: threading.Event) -> None:
+    def __init__(
+        self, response: Any, name: str, deadline: Deadline, closed: threading.Event
+    ) -> None:
         self._response = response
         self._name = name
         self._deadline = deadline
@@ -181,13 +210,19 @@ class HttpReply:
         if self._closed.is_set():
             self._response.close()
             raise ClipFailure(FailureKind.ERROR, f"{self._name}: interrupted")
-        if time.monotonic() > self._deadline:
+        if self._deadline.over:
             self._response.close()
-            raise ClipFailure(FailureKind.TIMEOUT, f"{self._name}: the time for one clip is over")
+            raise self._deadline.failure(self._name)
         try:
+            socket = _socket_of(self._response)
+            if socket is not None:  # what was allowed when it was asked for is more than is left
+                socket.settimeout(self._deadline.patience)
             data: bytes = self._response.read1(amount)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise network_failure(error, self._name) from None
+            failure = network_failure(error, self._name)
+            if failure.kind is FailureKind.TIMEOUT and self._deadline.over:
+                failure = self._deadline.failure(self._name)
+            raise failure from None
         return data
 
     def close(self) -> None:
@@ -207,6 +242,11 @@ def network_failure(error: Exception, name: str) -> ClipFailure:
     refused = isinstance(cause, urllib3.exceptions.NewConnectionError)  # by name a kind of timeout
     if not refused and isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)):
         return ClipFailure(FailureKind.TIMEOUT, f"{name}: nothing came for {STALL_S:g} s ({text})")
+    if isinstance(cause, urllib3.exceptions.ResponseError) and "redirects" in text:
+        return ClipFailure(
+            FailureKind.NOT_FOUND,
+            f"{name}: redirected more than {REDIRECTS} times, or in a circle ({text})",
+        )
     if isinstance(cause, urllib3.exceptions.ProxyError) and "407" in str(cause.original_error):
         return ClipFailure(FailureKind.PERMISSION, f"{name}: the proxy asks for a login ({text})")
     if isinstance(cause, urllib3.exceptions.IncompleteRead):
@@ -216,6 +256,31 @@ def network_failure(error: Exception, name: str) -> ClipFailure:
     if isinstance(cause, urllib3.exceptions.ProtocolError) and "IncompleteRead" in text:
         return ClipFailure(FailureKind.TRUNCATED, f"{name}: the connection ended early ({text})")
     return ClipFailure(FailureKind.NETWORK, f"{name}: {text}")
+
+
+def _without_login(url: str) -> tuple[str, str | None]:
+    """Return an address without its login, and the login as ``user:password``."""
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    return parts._replace(netloc=host).geturl(), unquote(login if ":" in login else f"{login}:")
+
+
+def _has_no_bytes(headers: Mapping[str, str]) -> bool:
+    """Whether a refused range is one of an empty file (RFC 9110, 14.4)."""
+    return (headers.get("Content-Range") or "bytes */0").strip().endswith("*/0")
+
+
+def _socket_of(response: Any) -> Any:
+    """Return the socket that an answer is read from; None once it is read."""
+    connection = getattr(response, "connection", None)
+    socket = getattr(connection, "sock", None)
+    if socket is not None:
+        return socket
+    # A connection that the server will close is let go by http.client before it is read.
+    stream = getattr(getattr(response, "_fp", None), "fp", None)
+    return getattr(getattr(stream, "raw", None), "_sock", None)
 
 
 def _proxy_of_environment(scheme: str, host: str) -> str | None:
@@ -231,7 +296,9 @@ def _make_pool(proxy: str | None, threads: int) -> Any:
         return urllib3.PoolManager(**options)
     if proxy.startswith("socks"):
         try:
-            from urllib3.contrib.socks import SOCKSProxyManager
+            with warnings.catch_warnings():  # the error says it
+                warnings.simplefilter("ignore")
+                from urllib3.contrib.socks import SOCKSProxyManager
         except ImportError:
             raise VggssError(
                 "--proxy socks…: needs PySocks; install it with: pip install pysocks"

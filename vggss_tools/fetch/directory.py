@@ -122,6 +122,10 @@ class DirectorySource:
         if held is None:
             raise failure_of(request, found, str(self.folder))
         path = self.folder / held.name
+        if not path.exists() and path.is_symlink():
+            raise ClipFailure(
+                FailureKind.NOT_FOUND, f"{shown(str(path))}: a link to a file that is not there"
+            )
         offset = offset_in(path, held, request, shown(str(path)))
         mode = bring(path, target, self.link)
         size = path.stat().st_size

@@ -26,7 +26,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from vggss_tools.errors import ClipFailure, FailureKind
 
@@ -175,3 +175,14 @@ def public_address(url: str) -> str:
     if ":" in host:
         host = f"[{host}]"
     return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
+
+
+def video_address(url: str) -> str:
+    """Return the public address of a video's page, with the id that YouTube has in the query."""
+    name = public_address(url)
+    try:
+        parts = urlsplit(url)
+        ids = parse_qs(parts.query).get("v", []) if parts.path.rstrip("/") == "/watch" else []
+    except ValueError:
+        return name
+    return f"{name}?v={quote(ids[0])}" if ids else name

@@ -13,6 +13,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,12 @@ def list_path(workspace: Workspace, name: str) -> Path | None:
 
 
 def fetch_lists(
-    workspace: Workspace, source: str | None = None, proxy: str | None = None
+    workspace: Workspace,
+    source: str | None = None,
+    proxy: str | None = None,
+    *,
+    needed: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Get the lists that are not there yet, check them, and record what came.
 
@@ -110,17 +116,22 @@ def fetch_lists(
         authors publish them.
     proxy : str, optional
         Address of a proxy; default: as the environment says.
+    needed : str, optional
+        The list that is needed now; what is wrong with the others is said, and no error.
+    say : callable
+        Told what is wrong with lists that are not needed, one line each.
 
     Returns
     -------
-    One object a list: name, path, rows, bytes, sha256, pinned, and whether it was ``fetched`` now.
+    One object a list that is there: name, path, rows, bytes, sha256, pinned, and whether it was
+    ``fetched`` now.
 
     Raises
     ------
     Incomplete
-        If one cannot be had; the others are kept.
+        If one that is needed cannot be had; the others are kept.
     InvalidInput
-        If one is not what it should be; it is not kept.
+        If one that is needed is not what it should be; it is not kept, and the others are.
     """
     folder = lists_folder(workspace)
     try:
@@ -128,6 +139,7 @@ def fetch_lists(
     except OSError as error:
         raise VggssError(f"{folder}: cannot be made ({error.strerror}); check its rights") from None
     missing: list[str] = []
+    wrong: list[str] = []
     results = []
     with only_one(folder / ".lock", f"{folder}: another process fetches them", wait=True):
         record = _read_record(folder / "lists.json")
@@ -144,10 +156,15 @@ def fetch_lists(
                     data, where = path.read_bytes(), str(path)
                 else:
                     data, where = _get(wanted, source, proxy)
-            except _Missing as error:
-                missing.append(str(error))
+                rows = _check(wanted, data, where, known)
+            except (_Missing, InvalidInput) as error:
+                refused = isinstance(error, InvalidInput)
+                text = error.message if isinstance(error, InvalidInput) else str(error)
+                if needed in (None, wanted.name):
+                    (wrong if refused else missing).append(text)
+                else:
+                    say(f"{text}; not needed now")
                 continue
-            rows = _check(wanted, data, where, known)
             if not by_hand:
                 with atomic_path(path) as part:
                     part.write_bytes(data)
@@ -160,6 +177,8 @@ def fetch_lists(
             }
             write_json_atomic(folder / "lists.json", {"schema": RECORD_SCHEMA, "files": record})
             results.append(_result(wanted, path, record[wanted.name], fetched=not by_hand))
+    if wrong:
+        raise InvalidInput("; ".join([*wrong, *missing]))
     if missing:
         raise Incomplete(
             f"{'; '.join(missing)}; try again, or give --lists-from DIR or URL, where they lie"

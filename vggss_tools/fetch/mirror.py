@@ -2,13 +2,15 @@
 
 What a file is, is told by how long it lasts: one that is hardly longer than a clip is the clip and
 kept byte for byte; of a longer one only the section is read, where the server answers ranges
-(but all of an AVI, ASF or RealMedia file, which cannot be cut exactly). If the template names neither ``{clip_id}`` nor ``{start}``, the file is always the whole video.
+(but all of an AVI, ASF or RealMedia file, which cannot be cut exactly). If the template names
+neither ``{clip_id}`` nor ``{start}``, the file is always the whole video.
 """
 
 from __future__ import annotations
 
+import random
+import re
 import string
-import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +19,16 @@ from urllib.parse import quote, urlsplit
 
 from vggss_tools.errors import ClipFailure, FailureKind, InvalidInput
 from vggss_tools.fetch.connection import Connection, check_proxy
+from vggss_tools.fetch.deadline import Deadline
 from vggss_tools.fetch.failures import page_failure, public_address
 from vggss_tools.fetch.ranges import BLOCK, FIRST_BYTES, RangeReader, Reply
+from vggss_tools.fetch.session import backoff_s
 from vggss_tools.fetch.source import Fetched, FetchRequest
 from vggss_tools.media.stream_copy import CannotCut, copy_section, media_seconds
 
+_CHANCE = random.Random()
+# A width of at most twenty: a wider number is no place in a video, and may be wider than memory.
+_WIDTH = re.compile(r"(0?([1-9]|1[0-9]|20))?d?")
 FIELDS = ("clip_id", "youtube_id", "start")
 # A file under a clip's own name may be so much longer than the clip and still be it: people cut
 # generously. From then on it is a whole video.
@@ -36,7 +43,7 @@ class MirrorSource:
     ----------
     template : str
         Address with ``{clip_id}``, ``{youtube_id}`` and ``{start}`` (in seconds; ``{start:06d}``
-        works as well).
+        works as well). A login in it (``https://USER:PASSWORD@HOST/``) is sent as basic auth.
     proxy, cookies : str, optional
         A proxy's address; the text of a cookie file.
 
@@ -46,7 +53,7 @@ class MirrorSource:
         If the template is none.
     """
 
-    template: str
+    template: str = field(repr=False)  # it may hold a login
     proxy: str | None = None
     cookies: str | None = field(default=None, repr=False)
     _connection: Connection | None = field(default=None, init=False, repr=False, compare=False)
@@ -54,24 +61,34 @@ class MirrorSource:
     def __post_init__(self) -> None:
         if self.proxy is not None:
             check_proxy(self.proxy)
+        shown = _LOGIN.sub("//", self.template)
         remedy = "give one such as mirror:https://HOST/clips/{clip_id}.mp4"
         try:
-            named = {name for _, name, _, _ in string.Formatter().parse(self.template) if name}
+            fields = [f[1:] for f in string.Formatter().parse(self.template) if f[1] is not None]
+            for name, form, conversion in fields:
+                plain = name != "start" and not form
+                if conversion or not (plain or _WIDTH.fullmatch(form or "")):
+                    raise ValueError(
+                        f"{{{name}}} with {form or conversion!r}; only {{start}} may have a form, "
+                        "such as {start:06d}"
+                    )
+            named = {name for name, _, _ in fields if name}
             address = self.address("a_000000", "a", 0.0) if named <= set(FIELDS) else ""
             parts = urlsplit(address)
+            _ = parts.port  # raises where it cannot be one
         except (ValueError, IndexError, KeyError) as error:
-            raise InvalidInput(f"mirror {self.template!r}: {error}; {remedy}") from None
+            raise InvalidInput(f"mirror {shown!r}: {error}; {remedy}") from None
         if unknown := sorted(named - set(FIELDS)):
             raise InvalidInput(
-                f"mirror {self.template!r}: {{{unknown[0]}}} is none of "
+                f"mirror {shown!r}: {{{unknown[0]}}} is none of "
                 f"{', '.join(f'{{{name}}}' for name in FIELDS)}; {remedy}"
             )
         if not named & {"clip_id", "youtube_id"}:
             raise InvalidInput(
-                f"mirror {self.template!r}: names neither {{clip_id}} nor {{youtube_id}}; {remedy}"
+                f"mirror {shown!r}: names neither {{clip_id}} nor {{youtube_id}}; {remedy}"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidInput(f"mirror {self.template!r}: not an http address; {remedy}")
+            raise InvalidInput(f"mirror {shown!r}: not an http address; {remedy}")
         self._names_clip = bool(named & {"clip_id", "start"})
         self._host = parts.hostname
 
@@ -119,10 +136,13 @@ class MirrorSource:
         connection = self._connection
         assert connection is not None
         url = self.address(request.clip_id, request.youtube_id, request.start)
-        deadline = time.monotonic() + request.time_limit
+        deadline = Deadline.after(request.try_limit, limit=request.time_limit)
 
         def ask(first: int, last: int) -> Reply:
             return connection.ask(url, deadline=deadline, first=first, last=last)
+
+        def pause(failures: int) -> bool:
+            return connection.wait(backoff_s(failures, _CHANCE), deadline=deadline)
 
         reply = _Peeked(ask(0, FIRST_BYTES - 1))
         page = page_failure(url, _content_type(reply), reply.start)
@@ -137,7 +157,7 @@ class MirrorSource:
             except ClipFailure as failure:
                 failure.message = failure.message.replace(str(target), name)
                 raise
-        with RangeReader(ask, reply, target, name) as reader:
+        with RangeReader(ask, reply, target, name, pause) as reader:
             if self._is_clip(request, media_seconds(_rewound(reader))):
                 reader.fill()
                 return Fetched(0.0, reader.received, name, {"mode": "clip"})
@@ -183,6 +203,9 @@ class MirrorSource:
     def _is_clip(self, request: FetchRequest, lasts: float | None) -> bool:
         """Whether a file is the clip itself, and not the whole video."""
         return self._names_clip and (lasts is None or lasts <= request.seconds + CLIP_SLACK_S)
+
+
+_LOGIN = re.compile(r"//[^/@]*@")
 
 
 class _Peeked:

@@ -131,7 +131,7 @@ def recognise(names: Iterable[str], clips: Iterable[Clip]) -> Recognised:
     not_asked_for = other = 0
     unrecognised: list[str] = []
     for name in names:
-        path = PurePosixPath(name)
+        path = PurePosixPath(name.replace("\\", "/"))  # as some programs write into zip files
         suffix = path.suffix.lower()
         if (
             suffix in UNFINISHED_SUFFIXES

@@ -10,8 +10,9 @@ from typing import Any
 from vggss_tools.clips import Clip
 from vggss_tools.fetch.pacing import SECONDS_PER_HOUR
 from vggss_tools.fetch.stage import FetchStage
-from vggss_tools.ledger import Ledger
+from vggss_tools.ledger import Ledger, Outcome
 from vggss_tools.stage_plan import Plan, Shard, make_plan, select_shard
+from vggss_tools.stage_summary import StageSummary
 
 # Where nothing was measured yet. Ten seconds and their margins at 360p to 720p have one to three
 # megabytes.
@@ -86,12 +87,18 @@ def estimate(stage: FetchStage, plan: Plan) -> Estimate:
     """Return what a plan will take."""
     name = stage.source.name
     mean, measured_on = _mean_bytes(stage, name)
-    clips = len(plan.todo)
+    here = sum(stage.is_there(clip) for clip in plan.todo)
+    clips = len(plan.todo) - here
     seconds = clips * mean / ASSUMED_BYTES_PER_S[name]
     if stage.rate is not None:
         seconds = max(seconds, clips / stage.rate * SECONDS_PER_HOUR)
     return Estimate(
-        clips, plan.skipped, len(plan.failures), mean, measured_on, seconds / SECONDS_PER_HOUR
+        clips,
+        plan.skipped + here,
+        len(plan.failures),
+        mean,
+        measured_on,
+        seconds / SECONDS_PER_HOUR,
     )
 
 
@@ -118,6 +125,28 @@ def received_since(stage: FetchStage, moment: str) -> int:
             if row.time >= moment and row.status == "done":
                 total += int(ledger.outcome(row).facts.get("bytes") or 0)
     return total
+
+
+def summary_of(
+    stage: FetchStage, clips: Sequence[Clip], moment: str, shard: Shard | None = None
+) -> StageSummary:
+    """Return what the ledger says of a run that began at a moment and was broken off."""
+    wanted = {clip.clip_id for clip in select_shard(clips, shard)}
+    done = skipped = 0
+    failures: list[Outcome] = []
+    if stage.workspace.ledger_path.is_file():
+        with Ledger(stage.workspace.ledger_path, for_reading=True) as ledger:
+            for row in ledger.rows("fetch"):
+                if row.clip_id not in wanted:
+                    continue
+                wanted.discard(row.clip_id)
+                if row.status != "done":
+                    failures.append(ledger.outcome(row))
+                elif row.time >= moment:
+                    done += 1
+                else:
+                    skipped += 1
+    return StageSummary("fetch", done, skipped, tuple(failures), len(wanted))
 
 
 def _size(count: float) -> str:

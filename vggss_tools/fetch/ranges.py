@@ -8,13 +8,16 @@ request names its last byte; a server never sends, nor a socket holds, what nobo
 from __future__ import annotations
 
 import io
+import random
 import re
 import struct
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from vggss_tools.errors import ClipFailure, FailureKind
+from vggss_tools.fetch.session import backoff_s
 
 # The first request: tells what the file is, and how long a header an MP4 has.
 FIRST_BYTES = 1 << 15
@@ -70,6 +73,9 @@ class RangeReader(io.RawIOBase):
         The answer to ``ask(0, FIRST_BYTES - 1)``, of status 206.
     store : Path
         Local file for what comes; complete after :meth:`fill`.
+    pause : callable
+        Waits before a broken connection is taken up again, given how often in a row it broke;
+        False if there is no time left to. Default: sleeps as after other failures that may pass.
 
     Attributes
     ----------
@@ -79,8 +85,16 @@ class RangeReader(io.RawIOBase):
         Bytes that have come.
     """
 
-    def __init__(self, ask: Ask, reply: Reply, store: Path, name: str) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        reply: Reply,
+        store: Path,
+        name: str,
+        pause: Callable[[int], bool] | None = None,
+    ) -> None:
         super().__init__()
+        self._pause = pause or _sleep
         self.name = name
         self._ask = ask
         self._have: list[tuple[int, int]] = []  # sorted, disjoint, end excluded
@@ -187,7 +201,8 @@ class RangeReader(io.RawIOBase):
                 if failure.kind not in (FailureKind.TRUNCATED, FailureKind.NETWORK):
                     raise
                 failures = 1 if at > before else failures + 1
-                if failures > RESUMES:
+                # With nothing there to go on from, the whole clip may as well be tried again.
+                if failures > RESUMES or not self.received or not self._pause(failures):
                     raise
             reply = None
 
@@ -230,6 +245,11 @@ class RangeReader(io.RawIOBase):
             else:
                 merged.append((next_start, next_end))
         self._have = merged
+
+
+def _sleep(failures: int) -> bool:
+    time.sleep(backoff_s(failures, random.Random()))
+    return True
 
 
 def index_of_mp4(start: bytes, total: int) -> tuple[int, int]:

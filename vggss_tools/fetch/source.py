@@ -18,7 +18,7 @@ from vggss_tools.clips import CLIP_SECONDS, Clip
 # Kept before and after the ten seconds, so that a cut at a key frame never lacks a picture or the
 # start of a sound.
 MARGIN_S = 1.0
-# Wall clock for one try of one clip; what is slower has stalled.
+# Wall clock for one clip with all its tries; what is slower has stalled.
 TIME_LIMIT_S = 300.0
 
 
@@ -36,7 +36,9 @@ class FetchRequest:
     margin : float
         What to keep before and after where only a section is taken, in seconds.
     time_limit : float
-        Seconds that one try may last.
+        Seconds that the clip may take, all tries together.
+    time_left : float, optional
+        Seconds of that which are left for this try; default: all of them.
     """
 
     clip_id: str
@@ -45,6 +47,12 @@ class FetchRequest:
     seconds: float = CLIP_SECONDS
     margin: float = MARGIN_S
     time_limit: float = TIME_LIMIT_S
+    time_left: float | None = None
+
+    @property
+    def try_limit(self) -> float:
+        """Seconds that this try may take."""
+        return self.time_limit if self.time_left is None else self.time_left
 
     @classmethod
     def of(cls, clip: Clip, *, time_limit: float = TIME_LIMIT_S) -> FetchRequest:

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple, cast
 
 from vggss_tools.atomic import PART_PREFIX, part_path
 from vggss_tools.errors import ClipFailure, FailureKind, InvalidInput
-from vggss_tools.fetch.archive_limits import DAMAGES, BoundedFile, copy_member
+from vggss_tools.fetch.archive_limits import DAMAGES, Bomb, BoundedFile, copy_member
 from vggss_tools.fetch.directory import bring
 from vggss_tools.fetch.names import shown
 
@@ -36,6 +36,7 @@ class _Tar:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: str | None = None
+        self.is_bomb = False
         self._members: dict[str, _Member] | None = None
 
     def _open(self) -> BoundedFile:
@@ -90,6 +91,7 @@ class _Tar:
                     f"{self.path}: a damaged archive, in which nothing can be read ({reason}); "
                     "get it again"
                 ) from None
+            self.is_bomb = isinstance(error, Bomb)
             self.damage = f"damaged behind {count:,} members ({reason}); get it again"
         return found
 
@@ -183,6 +185,10 @@ class StreamedTar(_Tar):
         try:
             self._file.seek(found.start)
             copy_member(self._file.read, found.size, path, f"{self.path}/{shown(member)}")
+        except Bomb as error:
+            raise ClipFailure(
+                FailureKind.CORRUPT, f"{self.path}/{shown(member)}: {error}"
+            ) from None
         except DAMAGES as error:
             raise ClipFailure(
                 FailureKind.TRUNCATED,

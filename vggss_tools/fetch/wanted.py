@@ -14,6 +14,7 @@ from vggss_tools.clips import COLUMNS, Clip, read_clips, write_clips
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.fetch.lists import list_path
 from vggss_tools.locks import only_one
+from vggss_tools.many_objects import no_search_for_circles
 from vggss_tools.workspace import Workspace
 
 # train and test are VGG-Sound's splits; vggss is the part of test that VGG-SS has boxes for.
@@ -21,6 +22,8 @@ SplitName = Literal["train", "test", "vggss"]
 LIST_OF: dict[str, str] = {"train": "vggsound.csv", "test": "test.csv", "vggss": "vggss.json"}
 # The class or split of a clip that no list names; replaced once one does.
 UNKNOWN = "unknown"
+# Stands in the place of a class in lists of pairs whose sound is not of the picture.
+NO_CLASS = "non-sounding"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Wanted:
     report: dict[str, Any] = field(default_factory=dict)
 
 
+@no_search_for_circles()
 def wanted_clips(
     workspace: Workspace,
     split: SplitName | None = None,
@@ -104,7 +108,7 @@ def _clips_of(workspace: Workspace, listed: ClipList, split: str | None, *, own:
     """Give each clip of a list its class and split, from the list or from what else is there."""
     said = {"train": "train", "test": "test", "vggss": "test", None: None}[split]
     splits: dict[str, str] = dict(listed.splits)
-    labels: dict[str, str] = dict(listed.labels)
+    labels = {i: label for i, label in listed.labels.items() if _bare(label) != _bare(NO_CLASS)}
     if own:
         _look_up(workspace, listed, labels, splits)
     classes = vggsound_classes()
@@ -119,6 +123,10 @@ def _clips_of(workspace: Workspace, listed: ClipList, split: str | None, *, own:
         except ValueError:
             continue  # a photo or another data set's clip; counted by the caller
     return _Found(found, {clip.clip_id for clip in found})
+
+
+def _silent(listed: ClipList) -> list[str]:
+    return [i for i, label in listed.labels.items() if _bare(label) == _bare(NO_CLASS)]
 
 
 def _bare(label: str) -> str:
@@ -181,6 +189,7 @@ def _notes(path: Path, listed: ClipList, others: Sequence[str]) -> tuple[list[st
 
     say(listed.duplicates, "clip(s) stand there more than once")
     say(listed.conflicts, "clip(s) have two classes or splits there; the first counts")
+    say(_silent(listed), f"clip(s) have the word {NO_CLASS!r} for a class; left without one")
     say(others, "id(s) are no clips of the form <youtube_id>_<start, 6 digits>; left out")
     report = {
         "file": str(path),

@@ -108,7 +108,7 @@ class YouTubeSource:
             "cookies": self.cookies,
         }
         try:
-            answer = worker.call(question, request.time_limit)
+            answer = worker.call(question, request.try_limit)
         except TimeLimit:
             self._drop(worker)
             raise ClipFailure(

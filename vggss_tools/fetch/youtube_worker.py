@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vggss_tools.errors import ClipFailure, FailureKind
-from vggss_tools.fetch.connection import STALL_S
+from vggss_tools.fetch.deadline import STALL_S
 from vggss_tools.fetch.failures import public_address
 from vggss_tools.fetch.ranges import FIRST_BYTES, RangeReader
 from vggss_tools.fetch.worker_process import serve

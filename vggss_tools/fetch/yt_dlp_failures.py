@@ -10,8 +10,8 @@ from vggss_tools.errors import ClipFailure, FailureKind
 from vggss_tools.fetch.failures import (
     kind_of_message,
     kind_of_status,
-    public_address,
     retry_after_seconds,
+    video_address,
 )
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -30,7 +30,7 @@ def failure_of(error: Exception, url: str, warnings: list[str] | None = None) ->
     from yt_dlp.networking.exceptions import HTTPError
     from yt_dlp.utils import GeoRestrictedError
 
-    name = public_address(url)
+    name = video_address(url)
     causes = list(_causes(error))
     text = " ".join(without_colours(str(error)).removeprefix("ERROR: ").split())
     text = text or type(error).__name__

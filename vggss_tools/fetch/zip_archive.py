@@ -26,6 +26,7 @@ class ZipArchive:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: str | None = None
+        self.is_bomb = False  # told of each member by itself
         self._lock = threading.Lock()
         self._zip: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -91,4 +92,4 @@ class ZipArchive:
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    return not info.filename.endswith("/") and kind in (0, stat.S_IFREG)
+    return not info.filename.endswith(("/", "\\")) and kind in (0, stat.S_IFREG)

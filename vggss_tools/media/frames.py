@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 
 from vggss_tools.errors import ClipFailure, FailureKind
 from vggss_tools.media.picture import pixels
-from vggss_tools.media.probe import open_media, seeks_exactly, start_ticks, video_stream
+from vggss_tools.media.probe import (
+    NotAsDeclared,
+    open_media,
+    seeks_exactly,
+    start_ticks,
+    video_stream,
+)
 from vggss_tools.media.sweep import sweep
 from vggss_tools.media.ticks import FRAME_TIME, Tick, tick_at
 
@@ -72,7 +78,8 @@ class FrameReader:
         After :meth:`finish`: the decoded planes, one a tick, neither converted nor turned.
     """
 
-    def __init__(self, ticks: Sequence[Tick]) -> None:
+    def __init__(self, ticks: Sequence[Tick], *, hasty: bool = False) -> None:
+        self._hasty = hasty
         self._ticks = sorted(ticks, key=lambda tick: tick.end)
         self._order = [self._ticks.index(tick) for tick in ticks]
         self.frames: list[VideoFrame] = []
@@ -115,6 +122,8 @@ class FrameReader:
         """Decode."""
         chosen = self._decode_needed()
         if chosen is None:
+            if self._hasty:
+                raise NotAsDeclared
             self.stream.codec_context.flush_buffers()
             chosen = self._decode_all()
         self._packets = []

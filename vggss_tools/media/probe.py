@@ -88,7 +88,7 @@ def probe(path: Path | str, *, at_least: float = 0.0) -> ClipInfo:
     with open_media(path) as container:
         video = video_stream(container)
         audio = _best(container, "audio")
-        duration = None if container.duration is None else float(container.duration * MICROSECOND)
+        duration = lasts(container)
         if duration is not None and duration < at_least:
             raise ClipFailure(
                 FailureKind.TOO_SHORT, f"{path}: lasts {duration:.2f} s, {at_least:g} s are needed"
@@ -108,9 +108,34 @@ def probe(path: Path | str, *, at_least: float = 0.0) -> ClipInfo:
         )
 
 
+def lasts(container: InputContainer) -> float | None:
+    """Return the seconds from a file's first timestamp to its end, where it says so."""
+    return None if container.duration is None else float(container.duration * MICROSECOND)
+
+
+class NotAsDeclared(Exception):
+    """A file is not quite what its header says; open it again, not hastily."""
+
+
+def is_mp4(path: Path) -> bool:
+    """Whether a file begins as MP4 and QuickTime do; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False
+
+
 @contextmanager
-def open_media(path: Path | str) -> Iterator[InputContainer]:
+def open_media(path: Path | str, *, hasty: bool = False) -> Iterator[InputContainer]:
     """Open a media file for reading; what fails inside of the block is told apart by kind.
+
+    Parameters
+    ----------
+    hasty : bool
+        Believe the header, which FFmpeg would check by decoding the first pictures; that takes
+        longer than all else. Only for MP4, and for readers that notice where it was wrong
+        (:class:`NotAsDeclared`).
 
     Raises
     ------
@@ -122,7 +147,10 @@ def open_media(path: Path | str) -> Iterator[InputContainer]:
         if path.stat().st_size == 0:
             raise ClipFailure(FailureKind.CORRUPT, f"{path}: is empty (zero bytes)")
         # Absolute, because FFmpeg would read `a:b.mp4` as a protocol's name.
-        with av.open(str(path.absolute()), "r", metadata_errors="replace") as container:
+        options = {"skip_frame": "all"} if hasty else None
+        with av.open(
+            str(path.absolute()), "r", metadata_errors="replace", options=options
+        ) as container:
             yield container
     except FileNotFoundError:
         raise ClipFailure(FailureKind.NOT_FOUND, f"{path}: no such file") from None

@@ -17,7 +17,13 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from vggss_tools.errors import ClipFailure, FailureKind
-from vggss_tools.media.probe import MICROSECOND, audio_stream, seeks_exactly, start_ticks
+from vggss_tools.media.probe import (
+    MICROSECOND,
+    NotAsDeclared,
+    audio_stream,
+    seeks_exactly,
+    start_ticks,
+)
 from vggss_tools.media.samples import as_float
 from vggss_tools.media.sweep import FROM_START_S
 
@@ -81,7 +87,8 @@ class SoundReader:
         resampling; the first sample is number ``source_begin`` of the file.
     """
 
-    def __init__(self, span: Span, *, keep_source: bool = False) -> None:
+    def __init__(self, span: Span, *, keep_source: bool = False, hasty: bool = False) -> None:
+        self._hasty = hasty
         self.span = span
         self._keep_source = keep_source
 
@@ -155,6 +162,8 @@ class SoundReader:
         return bool(packet.pts < self._needed_from)
 
     def _take_frame(self, frame: AudioFrame) -> None:
+        if self._hasty and not self._is_usual(frame):  # such as HE-AAC, at twice the rate declared
+            raise NotAsDeclared
         if frame.pts is not None:
             at = (frame.pts - self._origin) * self._samples_per_tick
             # Timestamps coarser than a sample jitter; follow on unless there is a real gap.

@@ -27,7 +27,6 @@ from vggss_tools.errors import ClipFailure, FailureKind
 from vggss_tools.media.packets import (
     PREROLL_S,
     Track,
-    all_packets,
     codec_of,
     decoding_ticks,
     from_key_frame,
@@ -35,7 +34,6 @@ from vggss_tools.media.packets import (
 )
 from vggss_tools.media.probe import start_ticks
 
-MP4_FORMATS = ("mov,mp4",)
 # They stamp when a picture is decoded, not when it is shown.
 UNSTAMPED_FORMATS = ("avi", "asf", "rm")
 
@@ -44,7 +42,7 @@ VIDEO_CODECS = frozenset(("h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "
 AUDIO_CODECS = frozenset(("aac", "mp3", "mp2", "opus", "ac3", "eac3", "flac", "alac"))
 MP4_CODECS = VIDEO_CODECS | AUDIO_CODECS
 
-_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 Source = Path | IO[bytes] | Any  # a path, or a file that can be read and sought in
 
@@ -62,7 +60,7 @@ def media_seconds(source: Source) -> float | None:
         Of kind corrupt.
     """
     with ExitStack() as stack:
-        container = _open(source, stack)
+        container = open_source(source, stack)
         return None if container.duration is None else container.duration / av.time_base
 
 
@@ -99,8 +97,8 @@ def copy_section(
     until = Fraction(start + seconds + margin)
     with ExitStack() as stack:
         try:
-            containers = [_open(source, stack) for source in sources]
-            tracks = _tracks(containers)
+            containers = [open_source(source, stack) for source in sources]
+            tracks = tracks_of(containers)
             lasts = containers[0].duration
             if lasts is not None and lasts / av.time_base <= start:
                 raise ClipFailure(
@@ -124,114 +122,25 @@ def copy_section(
             packets = merge(
                 video_packets, *others, key=lambda pair: pair[0].seconds(decoding_ticks(pair[1]))
             )
-            _write(target, tracks, packets, zero)
+            write_packets(target, tracks, packets, zero)
         except av.error.FFmpegError as error:
-            raise _failure(error, _name(sources[0]), target) from None
+            raise media_failure(error, _name(sources[0]), target) from None
     return round(float(Fraction(start) - zero) - _first_timestamp(target), 6)
 
 
-def rewrap_as_mp4(path: Path) -> tuple[str, float]:
-    """Put the streams of a file into an MP4, in its place, where nothing is lost by it.
-
-    It stays as it is where MP4 cannot hold its streams, or where the MP4 would not give the very
-    same packets at the very same times.
-
-    Returns
-    -------
-    Name of the container that the file has in the end; and the seconds by which a moment of the
-    file has become later, as times count from the first timestamp.
-
-    Raises
-    ------
-    ClipFailure
-        Of kind corrupt or no_video.
-    """
-    with path.open("rb") as file:
-        if file.read(8)[4:] == b"ftyp":  # how every MP4 begins, and nothing else
-            return "mp4", 0.0
-    with ExitStack() as stack:
-        container = _open(path, stack)
-        name = container.format.name
-        if name.startswith(MP4_FORMATS):
-            return "mp4", 0.0
-        as_it_is = name.partition(",")[0], 0.0
-        tracks = _tracks([container])
-        if name in UNSTAMPED_FORMATS or not all(codec_of(t) in MP4_CODECS for t in tracks):
-            return as_it_is
-        whole = path.with_name(f"{path.name}.whole.mp4")
-        try:
-            packets = all_packets(tracks)
-            try:
-                _write(whole, tracks, packets, Fraction(0))
-            except av.error.FFmpegError as error:
-                if error.errno in _WRITE_ERRORS:
-                    raise
-                return as_it_is  # MP4 refuses what these packets hold
-            shift = _shift(path, whole)
-            if shift is None:
-                return as_it_is
-            whole.replace(path)
-        except av.error.FFmpegError as error:
-            raise _failure(error, str(path), path) from None
-        finally:
-            whole.unlink(missing_ok=True)
-    return "mp4", round(float(shift), 6)
-
-
-def _shift(before: Path, after: Path) -> Fraction | None:
-    """Return how much later the same packets are in a copy; None where they are not the same."""
-    with ExitStack() as stack:
-        old, new = (_shown(path, stack) for path in (before, after))
-        if old is None or new is None or [len(t) for _, t in old] != [len(t) for _, t in new]:
-            return None
-        shift: Fraction | None = None
-        for (tick, times), (_, copied) in zip(old, new, strict=True):
-            for mine, theirs in zip(times, copied, strict=True):
-                later = theirs - mine
-                shift = later if shift is None else shift
-                if abs(later - shift) > tick:
-                    return None
-    return shift
-
-
-def _shown(path: Path, stack: ExitStack) -> list[tuple[Fraction, list[Fraction]]] | None:
-    """Return when the packets of picture and sound are shown, in seconds from the file's zero.
-
-    With the exactness that is asked of each: none for pictures, a sample for sound. None where a
-    packet does not say.
-    """
-    tracks = _tracks([_open(path, stack)])
-    times: dict[int, list[Fraction]] = {track.stream.index: [] for track in tracks}
-    of = {track.stream.index: track for track in tracks}
-    for packet in tracks[0].container.demux([track.stream for track in tracks]):
-        if packet.size == 0:
-            continue
-        if packet.pts is None:
-            return None
-        times[packet.stream.index].append(of[packet.stream.index].seconds(packet.pts))
-    return [
-        (_tick_of(track), times[track.stream.index])
-        for track in sorted(tracks, key=lambda t: t.stream.type, reverse=True)
-    ]
-
-
-def _tick_of(track: Track) -> Fraction:
-    rate = getattr(track.stream, "sample_rate", None)
-    return Fraction(1, rate) if rate else Fraction(0)
-
-
-def _open(source: Source, stack: ExitStack) -> InputContainer:
+def open_source(source: Source, stack: ExitStack) -> InputContainer:
+    """Open a video until the stack ends."""
     try:
         file = str(source.absolute()) if isinstance(source, Path) else source
         return stack.enter_context(av.open(file, "r", metadata_errors="replace"))
     except av.error.FFmpegError as error:
-        raise _failure(error, _name(source)) from None
+        raise media_failure(error, _name(source)) from None
 
 
-def _failure(error: Any, name: str, target: Path | None = None) -> Exception:
+def media_failure(error: Any, name: str, target: Path | None = None) -> Exception:
     """Return what FFmpeg's error means: a disk that is full, or a source that is no good."""
     reason = (error.strerror or str(error)).rstrip(".")
-    if target is not None and error.errno in _WRITE_ERRORS:
+    if target is not None and error.errno in WRITE_ERRORS:
         return OSError(error.errno, reason, str(target))
     return ClipFailure(FailureKind.CORRUPT, f"{name}: cannot be read ({reason})")
 
@@ -240,7 +149,7 @@ def _name(source: Source) -> str:
     return str(source if isinstance(source, Path) else getattr(source, "name", "the video"))
 
 
-def _tracks(containers: Sequence[InputContainer]) -> list[Track]:
+def tracks_of(containers: Sequence[InputContainer]) -> list[Track]:
     """Return the picture, then the sound if there is one."""
     tracks = []
     for kind in ("video", "audio"):
@@ -285,7 +194,7 @@ def _first_timestamp(path: Path) -> float:
         return (container.start_time or 0) / av.time_base
 
 
-def _write(
+def write_packets(
     target: Path,
     tracks: list[Track],
     packets: Iterator[tuple[Track, Packet]],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from types import FrameType
 from typing import Any
 
@@ -38,7 +40,8 @@ def run_app(review: Review, session: Session, report: Report) -> Synced:
         port = review.port or fo.config.default_app_port
         check_port(port)
         install_plugin(fo.config.plugins_dir)
-        with _stoppable():
+        report("Starting the App …")
+        with _stoppable(), redirect_stdout(_WithoutRetries()):
             try:
                 _launch(fo, review, session, port)
                 _announce(review, session, port, report)
@@ -48,13 +51,22 @@ def run_app(review: Review, session: Session, report: Report) -> Synced:
             finally:
                 _close(fo)
         try:
-            return sync(review)
+            return sync(review, live=True)
         except VggssError:
             leave_database(fo)
             raise
     finally:
         path.unlink(missing_ok=True)
         os.environ.pop(VARIABLE, None)
+
+
+class _WithoutRetries(io.TextIOBase):
+    """What FiftyOne prints goes to stderr, less that it tries again to join its own server."""
+
+    def write(self, text: str) -> int:
+        if text.strip() and "Could not connect session" not in text:
+            sys.stderr.write(text if text.endswith("\n") else text + "\n")
+        return len(text)
 
 
 def check_port(port: int) -> None:

@@ -67,6 +67,18 @@ def is_current(dataset: Any) -> bool:
     return bool((dataset.info or {}).get("layout") == LAYOUT)
 
 
+def last_reviewer(dataset: Any) -> str | None:
+    """Return whose session was the last that was opened on a data set."""
+    name = (dataset.info or {}).get("reviewer")
+    return name if isinstance(name, str) else None
+
+
+def remember_reviewer(dataset: Any, reviewer: str) -> None:
+    """Keep whose session is opened now: edits that are found later are theirs."""
+    dataset.info["reviewer"] = reviewer
+    dataset.save()
+
+
 def make_dataset(fo: Any, workspace: Workspace, split: str) -> Any:
     """Make an empty data set; one of that name is replaced."""
     dataset = fo.Dataset(dataset_name(split), persistent=True, overwrite=True)

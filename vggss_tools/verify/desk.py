@@ -17,15 +17,15 @@ from typing import Any
 
 from vggss_tools.annotate.events import AnnotationStage, Decision, Event, EventBox, new_event
 from vggss_tools.annotate.fold import ClassState, fold
+from vggss_tools.annotate.formats.field_checks import MAX_BOXES
 from vggss_tools.boxes import Box
 from vggss_tools.errors import InvalidInput, VggssError
 from vggss_tools.verify.log_follower import LogFollower
 from vggss_tools.verify.mirror import Mirror
 from vggss_tools.verify.session_file import Question, Session, current_session_path
-from vggss_tools.verify.tally import Tally, people_decisions
+from vggss_tools.verify.tally import Tally
 
 TOOL = "vggss verify"
-MAX_BOXES = 100  # more on one frame are a slip of the mouse or a broken program
 
 _desks: dict[Path, Desk] = {}
 _desks_lock = threading.Lock()
@@ -53,6 +53,7 @@ class Desk:
         self.session = session
         self._lock = threading.Lock()
         self._log = LogFollower(session.workspace.annotations_log)
+        self._left_out: list[str] = []  # edits that could not be taken, until they are said
         self._questions = {question.clip_id: question for question in session.questions}
         self._mirror = Mirror(session.dataset, self._edits_taken)
         self._tally = Tally(
@@ -104,11 +105,11 @@ class Desk:
     def edit(
         self, clip_id: str, boxes: Sequence[Any], event_id: str | None = None
     ) -> dict[str, Any]:
-        """Append boxes that the reviewer has changed; the reviewer's own decision stays."""
+        """Append boxes that the reviewer has changed; the decision stays that stands."""
         with self._lock:
             question = self._known(clip_id)
             self._refresh()
-            decision = Decision(self._own_decision(question))
+            decision = self._log.decision_kept(clip_id, question.label, self.session.reviewer)
             event = self._event(question, decision, _boxes(boxes), AnnotationStage.MANUAL)
             return self._append(question, event, event_id)
 
@@ -140,7 +141,12 @@ class Desk:
 
     def _append(self, question: Question, event: Event, event_id: str | None) -> dict[str, Any]:
         if event_id is not None:
-            event = self._log.find(event_id) or _with_id(event, event_id)
+            done = self._log.find(event_id)
+            if done is not None and (done.clip_id, done.label) != (event.clip_id, event.label):
+                raise InvalidInput(
+                    f"event {event_id}: the log has it for {done.clip_id}; reload the page"
+                )
+            event = done or _with_id(event, event_id)
         if self._log.find(event.event_id) is None:
             self._log.append(event)
         self._tally.update({question.clip_id})
@@ -152,6 +158,7 @@ class Desk:
             "boxes": [_shown(item) for item in event.boxes],
             "progress": self._tally.as_json(),
             "database": self._mirror.is_reachable,
+            "left_out": self._told(),
         }
 
     def _refresh(self) -> None:
@@ -166,9 +173,12 @@ class Desk:
             ) from None
 
     def _own_decision(self, question: Question) -> str:
-        state = self._log.state(question.clip_id, question.label)
-        own = state.opinions.get(self.session.reviewer) if state else None
+        own = self._log.answers(question.clip_id, question.label).get(self.session.reviewer)
         return str(own.decision if own else Decision.UNSEEN)
+
+    def _told(self) -> list[str]:
+        told, self._left_out = self._left_out, []
+        return told
 
     def _as_shown(self, question: Question) -> dict[str, Any]:
         state = self._log.state(question.clip_id, question.label)
@@ -178,9 +188,10 @@ class Desk:
         value["decision"] = self._own_decision(question)
         # Elsewhere, knowing what others said would sway the answer.
         shows_others = self.session.only == "disagreements"
-        others = people_decisions(state) if shows_others else {}
+        others = self._log.answers(question.clip_id, question.label) if shows_others else {}
         others.pop(self.session.reviewer, None)
-        value["opinions"] = {name: str(decision) for name, decision in others.items()}
+        value["opinions"] = {name: str(event.decision) for name, event in others.items()}
+        value["left_out"] = self._told()
         del value["sample_ids"]
         return value
 
@@ -221,17 +232,21 @@ class Desk:
         before = fold(event for event in events if event.order < last.order)
         return before[last.clip_id].classes[last.label].newest.boxes if before else question.boxes
 
-    def _take_edits(self, question: Question) -> None:
-        for event in self._mirror.edits(question, self.session.reviewer, self._log):
+    def _take_edits(self, question: Question) -> bool:
+        """Whether all edits of a clip could be taken; what could not is told with the next act."""
+        ignored: list[str] = []
+        for event in self._mirror.edits(question, self.session.reviewer, self._log, ignored):
             self._log.append(event)
             self._tally.update({question.clip_id})
             self._mirror.tell(question)
+        self._left_out += [line for line in ignored if line not in self._left_out]
+        return not ignored
 
-    def _edits_taken(self, question: Question) -> ClassState | None:
+    def _edits_taken(self, question: Question) -> tuple[ClassState | None, bool]:
         with self._lock:
             self._refresh()
-            self._take_edits(question)
-            return self._log.state(question.clip_id, question.label)
+            all_taken = self._take_edits(question)
+            return self._log.state(question.clip_id, question.label), all_taken
 
 
 def _with_id(event: Event, event_id: str) -> Event:

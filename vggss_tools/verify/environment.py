@@ -56,8 +56,13 @@ def leave_database(fo: Any) -> None:
         atexit.unregister(at_exit)
 
 
-def open_dataset(name: str) -> Any:
-    """Return a data set of the local database, as it is there now.
+def open_dataset(name: str, *, reload: bool = False) -> Any:
+    """Return a data set of the local database.
+
+    Parameters
+    ----------
+    reload : bool
+        Whether to look at it anew; another process may have made it again meanwhile.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def open_dataset(name: str) -> Any:
         raise VggssError(
             f"{name}: no such data set in FiftyOne's database; make it with `vggss verify`"
         )
-    return fo.load_dataset(name)
+    return fo.load_dataset(name, reload=reload)
 
 
 def _database_errors() -> tuple[type[BaseException], ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from vggss_tools.annotate.events import Event
+from vggss_tools.annotate.consensus import opinions_of
+from vggss_tools.annotate.events import AnnotationStage, Decision, Event
 from vggss_tools.annotate.fold import ClassState, fold
 from vggss_tools.annotate.log import append_events, read_events
 
@@ -37,8 +39,7 @@ class LogFollower:
         try:
             with self.path.open("rb") as log:
                 fcntl.flock(log, fcntl.LOCK_SH)  # not in the middle of somebody's append
-                log.seek(0, 2)
-                if log.tell() < self._read:
+                if self._is_another(os.fstat(log.fileno())):
                     return self._restart()
                 log.seek(self._read)
                 data = log.read()
@@ -74,14 +75,47 @@ class LogFollower:
         clip = fold(self.events(clip_id, label)).get(clip_id)
         return clip.classes.get(label) if clip else None
 
+    def answers(self, clip_id: str, label: str) -> dict[str, Event]:
+        """Return what each person has answered, by name.
+
+        An event of stage ``manual`` is about boxes: the decision in it is the one that stood, not
+        an answer of who moved them.
+        """
+        events = self.events(clip_id, label)
+        clip = fold(e for e in events if e.stage is AnnotationStage.VERIFY).get(clip_id)
+        return opinions_of(clip.classes[label]) if clip else {}
+
+    def decision_kept(self, clip_id: str, label: str, reviewer: str) -> Decision:
+        """Return the decision of an event that only changes boxes.
+
+        The reviewer's own answer, else the newest of other people's, so that moving a box takes
+        away nobody's decision.
+        """
+        own = self.answers(clip_id, label).get(reviewer)
+        if own is not None:
+            return own.decision
+        state = self.state(clip_id, label)
+        people = opinions_of(state).values() if state else ()
+        newest = max(people, key=lambda event: event.order, default=None)
+        return newest.decision if newest else Decision.UNSEEN
+
+    def _is_another(self, now: os.stat_result) -> bool:
+        """Whether the file was cut short, or another was put in its place."""
+        return now.st_size < self._read or (now.st_dev, now.st_ino) != self._file
+
     def _restart(self) -> set[str]:
         self._events: dict[tuple[str, str], list[Event]] = defaultdict(list)
         self._by_reviewer: dict[str, list[Event]] = defaultdict(list)
         self._by_id: dict[str, Event] = {}
+        self._file: tuple[int, int] | None = None
+        data = b""
         try:
-            data = self.path.read_bytes()
+            with self.path.open("rb") as log:
+                status = os.fstat(log.fileno())
+                self._file = (status.st_dev, status.st_ino)
+                data = log.read()
         except FileNotFoundError:
-            data = b""
+            pass
         # Taken before the events are: what is appended in between is read twice and counts once.
         self._read = data.rfind(b"\n") + 1
         events = read_events(self.path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vggss_tools.annotate.events import Event
 from vggss_tools.annotate.formats.exchange import Item
 from vggss_tools.annotate.items import WorkspaceItems
 from vggss_tools.annotate.log import append_events
@@ -16,8 +18,10 @@ from vggss_tools.verify.dataset import (
     dataset_name,
     find_dataset,
     is_current,
+    last_reviewer,
     make_dataset,
     refresh,
+    remember_reviewer,
     sample_ids,
 )
 from vggss_tools.verify.environment import import_fiftyone
@@ -29,6 +33,7 @@ from vggss_tools.verify.sync import edits_of
 from vggss_tools.workspace import Workspace
 
 Report = Callable[[str], None]
+_SHOWN = 5  # clips named in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +67,51 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What edits with FiftyOne's own tools became."""
+    """What edits with FiftyOne's own tools became.
 
-    events: int
+    Attributes
+    ----------
+    reviewer : str
+        Whose they are.
+    clips : list of str
+        Those with an event.
+    ignored : list of str
+        A line for each edit that could not be taken.
+    """
+
+    reviewer: str
+    clips: list[str]
     ignored: list[str]
 
+    def as_text(self) -> str:
+        """Say it in one line, with the first clips."""
+        if not self.clips:
+            return "No edits made with FiftyOne's own tools are new"
+        more = ", …" if len(self.clips) > _SHOWN else ""
+        return (
+            f"Edits made with FiftyOne's own tools, taken into the log as {self.reviewer}'s: "
+            f"{len(self.clips)} ({', '.join(self.clips[:_SHOWN])}{more})"
+        )
 
-def sync(review: Review) -> Synced:
+
+def sync(review: Review, *, claimed: bool = True, live: bool = False) -> Synced:
     """Take edits and tags made with FiftyOne's own tools into the log.
+
+    They are of the reviewer whose session was the last.
+
+    Parameters
+    ----------
+    claimed : bool
+        Whether somebody said that they are ``review.reviewer``'s.
+    live : bool
+        Whether the session of ``review.reviewer`` ends just now: they are then theirs, whoever
+        else has opened a session meanwhile.
 
     Raises
     ------
     VggssError
-        If there is no data set of the split, or no database.
+        If there is no data set of the split, or no database, or the edits are claimed for
+        another reviewer than the last session's.
     """
     fo = import_fiftyone()
     dataset = find_dataset(fo, review.workspace, review.split)
@@ -84,8 +121,17 @@ def sync(review: Review) -> Synced:
             f"make it with `vggss verify --split {review.split}`"
         )
     items = WorkspaceItems(review.workspace, review.split)
-    synced = _take_edits(dataset, review, items)
-    if synced.events:
+    theirs = last_reviewer(dataset) or review.reviewer
+    person = review.reviewer if live else theirs
+    if claimed and person != review.reviewer:
+        found, _ = _find_edits(dataset, review, items, person)
+        if found:
+            raise VggssError(
+                f"{dataset.name}: the last session was {person}'s, and so are {len(found)} edits "
+                f"made since; take them with --reviewer {shlex.quote(person)}"
+            )
+    synced = _take_edits(dataset, review, items, person)
+    if synced.clips:
         items = WorkspaceItems(review.workspace, review.split)
         _refresh(fo, dataset, review, items, {})
     return synced
@@ -106,14 +152,15 @@ def build(review: Review, report: Report) -> Session:
     doubtful = _doubtful(review)
     choose(review.only, items, items.states, doubtful)  # refused before the work
     ready = _with_media(review, items, report)
+    report("Starting FiftyOne and its database …")
     fo = import_fiftyone()
-    dataset = None if review.rebuild else find_dataset(fo, review.workspace, review.split)
+    dataset = _own_dataset(fo, review)
     if dataset is not None:
-        synced = _take_edits(dataset, review, items)
+        synced = _take_edits(dataset, review, items, last_reviewer(dataset) or review.reviewer)
         _tell_synced(synced, report)
-        if synced.events:
+        if synced.clips:
             items = WorkspaceItems(review.workspace, review.split, report=report)
-    if dataset is None or not is_current(dataset):
+    if dataset is None or review.rebuild or not is_current(dataset):
         dataset = make_dataset(fo, review.workspace, review.split)
     _cut(review, ready, report)
     questions = _refresh(fo, dataset, review, items, doubtful)
@@ -125,6 +172,7 @@ def build(review: Review, report: Report) -> Session:
             f"{review.workspace.root}: none of the {len(chosen)} clips has both a video and a "
             "frame; run `vggss fetch` and `vggss extract` first"
         )
+    remember_reviewer(dataset, review.reviewer)
     return Session(
         review.workspace,
         review.split,
@@ -133,6 +181,16 @@ def build(review: Review, report: Report) -> Session:
         dataset.name,
         asked,
     )
+
+
+def _own_dataset(fo: Any, review: Review) -> Any:
+    """Return the data set whose edits are to be taken; None where there is none of ours."""
+    try:
+        return find_dataset(fo, review.workspace, review.split)
+    except VggssError:
+        if review.rebuild:
+            return None  # somebody said to replace it
+        raise
 
 
 def _doubtful(review: Review) -> dict[str, str]:
@@ -201,7 +259,10 @@ def _refresh(
     return refresh(fo, dataset, rows)
 
 
-def _take_edits(dataset: Any, review: Review, items: WorkspaceItems) -> Synced:
+def _find_edits(
+    dataset: Any, review: Review, items: WorkspaceItems, reviewer: str
+) -> tuple[list[Event], list[str]]:
+    """Return the events of edits, and a line for each edit that cannot be taken."""
     ids = sample_ids(dataset)
     questions = [
         Question(clip_id, item.label, "", "", 0.0, 0, 0, items.proposed(clip_id), sample_ids=each)
@@ -210,13 +271,17 @@ def _take_edits(dataset: Any, review: Review, items: WorkspaceItems) -> Synced:
     ]
     ignored: list[str] = []
     log = LogFollower(review.workspace.annotations_log)
-    events = edits_of(dataset, questions, review.reviewer, log, ignored)
+    return edits_of(dataset, questions, reviewer, log, ignored), ignored
+
+
+def _take_edits(dataset: Any, review: Review, items: WorkspaceItems, reviewer: str) -> Synced:
+    events, ignored = _find_edits(dataset, review, items, reviewer)
     append_events(review.workspace.annotations_log, events)
-    return Synced(len(events), ignored)
+    return Synced(reviewer, [event.clip_id for event in events], ignored)
 
 
 def _tell_synced(synced: Synced, report: Report) -> None:
-    if synced.events:
-        report(f"{synced.events} edits made with FiftyOne's own tools are in the log now")
+    if synced.clips:
+        report(synced.as_text())
     for line in synced.ignored:
         report(f"left out: {line}")

@@ -50,6 +50,7 @@ class Fields:
     reviewed_at: datetime | None
     opinions: tuple[str, ...]
     disagreement: bool
+    event_id: str = ""
 
     def with_others(self, tags: Iterable[str]) -> list[str]:
         """Return our tags, then those of other people that say nothing about the state."""
@@ -58,7 +59,8 @@ class Fields:
 
     def as_written(self, *, with_boxes: bool) -> str:
         """Return the part that people can edit, as a line to compare with later."""
-        return written(self.decision, self.tags, self.boxes if with_boxes else ())
+        boxes = self.boxes if with_boxes else ()
+        return written(self.decision, self.tags, boxes, self.event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,24 @@ def fields_of(
         reviewed_at=event.time,
         opinions=tuple(f"{name}: {NAMES[each]}" for name, each in sorted(people.items())),
         disagreement=len(set(people.values())) > 1,
+        event_id=event.event_id,
     )
 
 
-def written(decision: str | None, tags: Iterable[str], boxes: Iterable[EventBox]) -> str:
-    """Return what people can edit as one line; equal lines, equal values."""
+def written(
+    decision: str | None, tags: Iterable[str], boxes: Iterable[EventBox], event_id: str = ""
+) -> str:
+    """Return what people can edit as one line, and the event that it comes from."""
     rows = [[*(round(v, 9) for v in to_xywh(item.box)), item.sounding] for item in boxes]
     state = sorted(set(tags) & STATE_TAGS)
-    return json.dumps({"decision": decision, "tags": state, "boxes": rows})
+    value = {"decision": decision, "tags": state, "boxes": rows, "event": event_id}
+    return json.dumps(value)
+
+
+def written_event(line: str) -> str | None:
+    """Return the id of the event that a line was written from; "" where there was none yet."""
+    found = json.loads(line).get("event")
+    return found if isinstance(found, str) else None
 
 
 def decided(found: Edited, line: str) -> Decision | None:

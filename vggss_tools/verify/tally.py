@@ -34,8 +34,8 @@ class Tally:
         """Count some clips again."""
         for clip_id in clips:
             if clip_id in self._labels:
-                state = self._log.state(clip_id, self._labels[clip_id])
-                self._decisions[clip_id] = people_decisions(state)
+                answers = self._log.answers(clip_id, self._labels[clip_id])
+                self._decisions[clip_id] = {name: event.decision for name, event in answers.items()}
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts.

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggss_tools.annotate.assigning import assign, project_name, reviewer_in_name
-from vggss_tools.errors import InvalidInput
+from vggss_tools.errors import WrongUsage
 
 CLIPS = st.sets(st.from_regex(r"[a-z]{3}_[0-9]{6}", fullmatch=True), max_size=40)
 
@@ -67,8 +67,10 @@ def test_other_names_name_nobody(name: str) -> None:
     assert reviewer_in_name(Path(name)) is None
 
 
-@pytest.mark.parametrize("names", [["../x"], [""], ["a b"], ["a", "A"], ["part-1"], ["a--b"]])
+@pytest.mark.parametrize(
+    "names", [["../x"], [""], ["a b"], ["a", "A"], ["part-1"], ["a--b"], ["sample-world"]]
+)
 def test_names_that_cannot_stand_in_a_file_name_are_refused(names: list[str]) -> None:
     """Nothing is written outside of the folder, and no project over another."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(WrongUsage):
         assign(["a_000000"], names)

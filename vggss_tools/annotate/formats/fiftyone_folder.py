@@ -10,7 +10,8 @@ It is written without FiftyOne; ``tests/annotate/formats/test_fiftyone_folder.py
 the real one. Equal clips give equal bytes: ids follow from the clips.
 
 An answer is what was changed: the field ``decision``, or one of the tags ``verified``,
-``rejected`` and ``not-sure``; boxes, their attribute ``sounding``, or a box's tag ``silent``.
+``rejected`` and ``not-sure``, on either slice; on the frame boxes, their attribute ``sounding``, or
+a box's tag ``silent``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +78,39 @@ class FiftyOneFolder:
         (path / METADATA).write_text(text + "\n", encoding="utf-8")
 
     def read(self, path: Path, known: Mapping[str, Item]) -> list[Answer]:
-        """Read the frames' samples; the clips' hold nothing that people answer."""
+        """Read decisions and tags of both slices, and the boxes of the frames."""
         value = read_json(path / SAMPLES if path.is_dir() else path)
         samples = value.get("samples") if isinstance(value, dict) else None
         if not isinstance(samples, list):
             raise Refused(SAMPLES, "no list of samples")
-        answers: dict[str, Answer] = {}
+        by_slice: dict[str, dict[str, _Said]] = {FRAME: {}, CLIP: {}}
         for index, sample in enumerate(samples):
             where = f"samples[{index}]"
             if not isinstance(sample, dict):
                 raise Refused(where, f"{shown(sample)} is not an object")
-            if _slice_of(sample, where) == CLIP:
-                continue
-            answer = _answer(sample, where, known)
-            if answer.clip_id in answers:
-                raise Refused(
-                    where,
-                    f"stands there already, as {answers[answer.clip_id].where}",
-                    answer.clip_id,
-                )
-            answers[answer.clip_id] = answer
-        return list(answers.values())
+            of_slice = by_slice[_slice_of(sample, where)]
+            item = known_clip(sample.get("clip_id"), known, where)
+            same_class(_label_of(sample.get("label"), "label", item, where), item, where)
+            first = of_slice.setdefault(item.clip_id, _Said(sample, where, item))
+            if first.where != where:
+                raise Refused(where, f"stands there already, as {first.where}", item.clip_id)
+        frames, clips = by_slice[FRAME], by_slice[CLIP]
+        return [_answer(frames.get(each), clips.get(each)) for each in {**frames, **clips}]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A sample of the file."""
+
+    sample: Mapping[str, Any]
+    where: str
+    item: Item
+
+    @property
+    def before(self) -> Decision | None:
+        """The decision that stood when the file was written, where it says so."""
+        text = text_of(self.sample.get("last_decision"), "last_decision", self.where)
+        return _named(text, self.item, self.where)
 
 
 SLICES = {FRAME: "image", CLIP: "video"}
@@ -119,6 +133,9 @@ def _sample(item: Item, slice_: str, media_type: str, filepath: str) -> dict[str
         "group": {"_id": _id(item.clip_id), "_cls": "Group", "name": slice_},
         "clip_id": item.clip_id,
         "label": _label(item, "label", item.label),
+        "last_decision": _NAMES.get(item.decision),
+        "last_reviewer": item.reviewer,
+        "last_event": item.event_id or "",
     }
 
 
@@ -143,9 +160,6 @@ def _frame_sample(item: Item, filepath: str) -> dict[str, Any]:
         "metadata": {"_cls": "ImageMetadata", "width": item.width, "height": item.height},
         "ground_truth": {"_cls": "Detections", "detections": detections},
         "decision": _label(item, "decision", decision) if decision else None,
-        "last_decision": decision,
-        "last_reviewer": item.reviewer,
-        "last_event": item.event_id or "",
     }
 
 
@@ -168,17 +182,39 @@ def _slice_of(sample: Mapping[str, Any], where: str) -> str:
     return name
 
 
-def _answer(sample: Mapping[str, Any], where: str, known: Mapping[str, Item]) -> Answer:
-    item = known_clip(sample.get("clip_id"), known, where)
-    same_class(_label_of(sample.get("label"), "label", item, where), item, where)
+def _answer(frame: _Said | None, clip: _Said | None) -> Answer:
+    """Join what is said about one clip on its two samples, of which one may be missing."""
+    said = frame or clip
+    assert said is not None  # it was listed by one of the two
+    item, where = said.item, said.where
+    decision = _decision(said, said.before)
+    if frame is not None and clip is not None:
+        decision = _joined(decision, frame, clip)
     return Answer(
         where=where,
         clip_id=item.clip_id,
         label=item.label,
-        decision=_decision(sample, item, where),
-        boxes=_boxes(sample.get("ground_truth"), item, where),
-        base=base_of(sample.get("last_event"), where, item.clip_id),
+        decision=decision,
+        boxes=_boxes(frame.sample.get("ground_truth"), item, where) if frame else None,
+        base=base_of(said.sample.get("last_event"), where, item.clip_id),
     )
+
+
+def _joined(on_frame: Decision | None, frame: _Said, clip: _Said) -> Decision | None:
+    """Return the frame's decision, or the one that was made on the clip alone."""
+    before = frame.before
+    on_clip = _decision(clip, clip.before or before)
+    if on_clip in (None, before, on_frame):
+        return on_frame
+    if on_frame in (None, before):
+        return on_clip
+    # Of a data set that does not say what it was, the clip's tags may be old.
+    if "last_decision" not in frame.sample and frame.sample.get("decision") is not None:
+        return on_frame
+    raise Refused(
+        clip.where, f"decided {on_clip}, but {on_frame} on its frame, {frame.where}",
+        clip.item.clip_id,
+    )  # fmt: skip
 
 
 def _label_of(value: Any, field: str, item: Item, where: str) -> str | None:
@@ -188,10 +224,10 @@ def _label_of(value: Any, field: str, item: Item, where: str) -> str | None:
     return text_of(label, field, where, item.clip_id)
 
 
-def _decision(sample: Mapping[str, Any], item: Item, where: str) -> Decision | None:
+def _decision(said: _Said, before: Decision | None) -> Decision | None:
     """Return the decision by field or tag: the one that was changed, where the file says so."""
+    sample, item, where = said.sample, said.item, said.where
     by_field = _named(_label_of(sample.get("decision"), "decision", item, where), item, where)
-    before = _named(text_of(sample.get("last_decision"), "last_decision", where), item, where)
     tags = sample.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise Refused(where, f"tags {shown(tags)} are not texts", item.clip_id)

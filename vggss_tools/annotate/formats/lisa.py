@@ -95,6 +95,9 @@ class Lisa:
     def read(self, path: Path, known: Mapping[str, Item]) -> list[Answer]:
         """Read a saved project of any version 0.0.x."""
         project = read_project(path)
+        missing = [name for name in ("project", "files") if name not in project]
+        if missing:
+            raise Refused(path.name, f"not a LISA project (no {', '.join(missing)})")
         about = member(project, "project", dict, path.name)
         version = about.get("file_format_version")
         if not isinstance(version, str) or not version.startswith("0.0."):

@@ -46,6 +46,7 @@ class ParquetFormat:
     cannot_hold = ("the video (frame and sound are inside)",)
     precision = 0.0
     holds_broken = True
+    holds_if_there = ("frame", "audio")
 
     def write(self, items: Sequence[Item], path: Path, media: Media) -> None:
         """Write the rows; frame and sound are null where there is none."""

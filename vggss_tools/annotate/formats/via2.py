@@ -127,7 +127,7 @@ class Via2:
         elif all(isinstance(v, dict) and "regions" in v for v in project.values()):
             images = project
         else:
-            raise Refused(path.name, "no _via_img_metadata; save the project in VIA 2 again")
+            raise Refused(path.name, "not a VIA 2 project (no _via_img_metadata)")
         return once_a_clip(
             _answer(image, f"image {index}", known)
             for index, image in enumerate(images.values(), start=1)

@@ -46,6 +46,8 @@ RECTANGLE = 2  # _VIA_RSHAPE; the comment in VIA's own source says 1
 # A box is at the frame if drawn within this, in seconds; VIA shows one within 0.02 s.
 MOMENT_SLACK = 0.1
 
+_PARTS = ("attribute", "file", "metadata", "view")
+
 SEGMENT, DECISION, CLASS, BOX = "1", "2", "3", "4"
 _ATTRIBUTES: dict[str, Any] = {
     SEGMENT: {
@@ -145,10 +147,10 @@ class Via3:
     def read(self, path: Path, known: Mapping[str, Item]) -> list[Answer]:
         """Read a saved project."""
         project = read_project(path)
-        parts = {
-            name: member(project, name, dict, path.name)
-            for name in ("attribute", "file", "metadata", "view")
-        }
+        missing = [name for name in _PARTS if name not in project]
+        if missing:
+            raise Refused(path.name, f"not a VIA 3 project (no {', '.join(missing)})")
+        parts = {name: member(project, name, dict, path.name) for name in _PARTS}
         names = _attribute_ids(parts["attribute"])
         by_view: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for key, value in parts["metadata"].items():

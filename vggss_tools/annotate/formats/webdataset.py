@@ -46,6 +46,7 @@ class WebDatasetFormat:
     cannot_hold = ("the video (frame and sound are inside)",)
     precision = 0.0
     holds_broken = True
+    holds_if_there = ("audio",)
 
     def write(self, items: Sequence[Item], path: Path, media: Media) -> None:
         """Write shards of 1,000 clips into the folder."""

@@ -26,9 +26,15 @@ def write_statistics(
     Raises
     ------
     VggssError
-        If a file of one of the names stands there with other contents, unless ``force``.
+        If the folder holds anything else, or a file of one of the names with other contents,
+        unless ``force``.
     """
     files = statistics_files(title, counts)
+    others = sorted({one.name for one in folder.iterdir()} - set(files)) if folder.is_dir() else []
+    if others:
+        raise VggssError(
+            f"{folder}: not empty ({others[0]}); choose another folder for --out, or empty it"
+        )
     for name, data in files.items():
         there = folder / name
         if not force and there.exists() and (not there.is_file() or there.read_bytes() != data):

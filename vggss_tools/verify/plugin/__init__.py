@@ -28,7 +28,7 @@ def _desk_operator(action: str) -> type:
 
             try:
                 result: dict[str, Any] = getattr(current_desk(), action)(**ctx.params)
-            except (VggssError, OSError) as error:
+            except (VggssError, OSError, ValueError) as error:
                 # One line for the reviewer; the browser shows it and stays on the clip.
                 return {"refused": str(error)}
             return result

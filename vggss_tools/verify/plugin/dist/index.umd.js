@@ -12,6 +12,9 @@
   const WAIT_MS = 20000; // for an operator; the answer is then shown as not saved
   const SMALLEST = 0.01; // of the frame's side: a smaller drag is a click
   const SVG = "http://www.w3.org/2000/svg";
+  // FiftyOne opens an offer over the page in a browser that it does not know; it would lie over
+  // ours, and take the first click. This is what it keeps once somebody has closed it.
+  const OFFER_SEEN = "fiftyone-enterprise-tooltip-seen";
 
   const STYLE = `
   .vggss-root { container-type: inline-size; width: 100%; height: 100%; }
@@ -115,7 +118,8 @@
   // with the next animation frame; the second callback comes after that paint.
   function picturePainted(video) {
     return new Promise((resolve) => {
-      if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA
+      if (video.error) resolve(); // said elsewhere
+      else if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA
           || !video.requestVideoFrameCallback) {
         requestAnimationFrame(() => requestAnimationFrame(resolve));
       } else {
@@ -162,6 +166,7 @@
       this.title = element("h2", {}, "…");
       this.where = element("p", { className: "dim" });
       this.note = element("p", { className: "note" });
+      this.untaken = element("p", { className: "note" });
       this.alarm = element("div", { className: "alarm" });
       this.alarm.setAttribute("role", "alert");
       this.answers = {};
@@ -187,16 +192,18 @@
       this.sound = element("button", { onclick: () => this.mute() }, "Sound on");
       const undo = element("button", { onclick: () => this.undo() }, "Undo");
       const side = element("div", { className: "side" }, this.title, this.where, this.note,
-        this.alarm, row, this.list, element("div", { className: "answers" }, undo, this.sound),
+        this.untaken, this.alarm, row, this.list, element("div", { className: "answers" }, undo, this.sound),
         this.bar, this.counts, this.agreement, help);
       this.node = element("div", { className: "vggss", tabIndex: -1 },
         element("style", {}, STYLE),
-        element("div", { className: "stage" }, this.picture), side);
+        side, element("div", { className: "stage" }, this.picture));
       this.root.replaceChildren(this.node);
       this.svg.addEventListener("pointerdown", (event) => this.grab(event));
     }
 
     async open() {
+      this.busy = true; // no key answers before it is known whether the sound may play
+      this.alarm.replaceChildren();
       try {
         const opening = await call("opening");
         if (this.closed) return;
@@ -208,7 +215,9 @@
         await this.show(first >= 0 ? first : 0);
         this.node.dataset.state = "ready";
       } catch (error) {
-        this.complain(error, () => this.open());
+        this.complain("Cannot be opened", error, () => this.open());
+      } finally {
+        this.busy = false;
       }
     }
 
@@ -227,6 +236,7 @@
       const id = clip[0];
       if (!this.questions.has(id)) {
         const asked = call("question", { clip_id: id }).then((question) => {
+          this.tell(question.left_out);
           if (!this.closed && !this.videos.has(id)) this.videos.set(id, this.video(question));
           return question;
         });
@@ -244,7 +254,7 @@
       video.dataset.clip = question.clip_id;
       video.onerror = () => {
         if (this.question && this.question.clip_id === question.clip_id) {
-          this.complain(new Error(`${question.segment}: the browser cannot play it`));
+          this.complain("The browser cannot play the clip", new Error(question.segment));
         }
       };
       this.picture.insertBefore(video, this.svg);
@@ -276,10 +286,14 @@
       this.node.dataset.clip = question.clip_id;
       this.describe();
       this.place();
+      if (video.error) {
+        this.complain("The browser cannot play the clip", new Error(question.segment));
+      }
       const painted = picturePainted(video);
-      this.play(video);
+      const allowed = this.play(video); // a refusal is known at once, a start with the picture
       this.look(index);
-      await painted;
+      await Promise.race([painted, allowed]);
+      if (this.start.hidden) await painted;
     }
 
     // Load the next clips now, and let go of those that are far.
@@ -306,8 +320,8 @@
 
     play(video) {
       const playing = video.play();
-      if (!playing) return;
-      playing.then(
+      if (!playing) return Promise.resolve();
+      return playing.then(
         () => { this.start.hidden = true; },
         (error) => {
           // Browsers play sound only after a key or a click on the page.
@@ -420,7 +434,7 @@
     }
 
     // One act at a time; what fails is said, and the clip stays.
-    async act(work) {
+    async act(work, failing = "Not saved") {
       if (this.busy || !this.question) return;
       this.busy = true; // keys are let be until the clip is seen that they are about
       this.node.dataset.state = "busy";
@@ -428,7 +442,8 @@
       try {
         await work();
       } catch (error) {
-        this.complain(error, () => this.act(work));
+        if (error.saved) this.complain("Saved, but the next clip cannot be shown", error.saved, error.again);
+        else this.complain(failing, error, () => this.act(work, failing));
       } finally {
         this.busy = false;
         this.node.dataset.state = this.alarm.firstChild ? "alarm" : "ready";
@@ -450,7 +465,7 @@
           this.say("That was the last clip: all are answered.");
           return;
         }
-        await this.show(next);
+        await this.showAfter(next);
         performance.measure("vggss-next", { start: pressed, detail: this.question.clip_id });
       });
     }
@@ -498,7 +513,7 @@
         this.took(result);
         this.questions.delete(result.clip_id); // asked anew: boxes as they stand now
         const index = this.clips.findIndex(([id]) => id === result.clip_id);
-        await this.show(index);
+        await this.showAfter(index);
         this.say(`Undone: ${result.clip_id}`);
       });
     }
@@ -506,7 +521,19 @@
     browse(step) {
       const index = this.at + step;
       if (!this.clips[index]) return null;
-      return this.act(() => this.show(index));
+      return this.act(() => this.show(index), "Cannot be shown");
+    }
+
+    // Show a clip after an act that is saved; what fails now is only the looking.
+    async showAfter(index) {
+      try {
+        await this.show(index);
+      } catch (error) {
+        const looking = new Error(error.message);
+        looking.saved = error;
+        looking.again = () => this.act(() => this.show(index), "Cannot be shown");
+        throw looking;
+      }
     }
 
     // Keep what the server said after an act.
@@ -520,8 +547,9 @@
       }
       this.progress(result.progress);
       if (!result.database) {
-        this.say("FiftyOne's database does not answer. Answers are still saved in the log.");
+        this.say("FiftyOne's data set cannot be reached. Answers are still saved in the log.");
       }
+      this.tell(result.left_out);
     }
 
     progress(progress) {
@@ -616,12 +644,19 @@
       this.node.focus();
     }
 
+    // Edits made with FiftyOne's own tools that could not be taken.
+    tell(lines) {
+      if (!lines || !lines.length) return;
+      const text = `Not taken from FiftyOne's own tools: ${lines.join("; ")}`;
+      this.untaken.textContent = text;
+    }
+
     say(text) {
       this.note.textContent = text;
     }
 
-    complain(error, again) {
-      const parts = [element("p", {}, `Not saved: ${error.message}`)];
+    complain(what, error, again) {
+      const parts = [element("p", {}, `${what}: ${error.message}`)];
       if (again) parts.push(element("button", { onclick: again }, "Try again"));
       this.alarm.replaceChildren(...parts);
     }
@@ -639,6 +674,12 @@
       return () => panel.close();
     }, []);
     return createElement("div", { ref: root, className: "vggss-root" });
+  }
+
+  try {
+    window.localStorage.setItem(OFFER_SEEN, "true");
+  } catch (error) {
+    console.info("vggss: this browser keeps nothing", error); // the offer then has to be closed
   }
 
   window.__fop__.registerComponent({
