@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,10 @@ def test_each_kind_of_fault_is_found_and_nothing_is_removed(
     clip.write_bytes(b"recorded, but no video")
     with Ledger(workspace.ledger_path) as ledger:
         path = clip.relative_to(workspace.root).as_posix()
-        ledger.record([Outcome(clip_id, "fetch", "done", checksums={path: sha256_of(clip)})])
+        sums = {path: sha256_of(clip)}
+        # After the sample world's own outcome, which may be of this very second.
+        later = (datetime.now(UTC) + timedelta(minutes=1)).replace(microsecond=0).isoformat()
+        ledger.record([Outcome(clip_id, "fetch", "done", time=later, checksums=sums)])
     stranger = workspace.root / "clips" / "stranger_000000.mp4"
     stranger.write_bytes(b"who put it there?")
     (workspace.root / "clips" / ".part-0123-stranger.mp4").write_bytes(b"in the making")

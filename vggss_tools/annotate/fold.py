@@ -9,9 +9,9 @@ clip and class the newest event counts, with its decision and its boxes as they 
 - a person's event that supersedes a person's and says ``unseen`` takes that one back and puts
   nothing in its place: what stood before counts again. It counts itself only where no person says
   anything else. The same holds among programs;
-- a person's ``unseen`` that supersedes nothing and has boxes is about the boxes alone: they count,
-  and the decision that stood before stays. It is no opinion of that person, unless they decided
-  before.
+- a person's ``unseen`` that supersedes nothing and has boxes, or is of stage ``manual`` (all boxes
+  were taken away), is about the boxes alone: they count, and the decision that stood before stays.
+  It is no opinion of that person, unless they decided before.
 
 What several reviewers say together is :mod:`vggss_tools.annotate.consensus`.
 """
@@ -145,7 +145,7 @@ def only_boxes(event: Event) -> bool:
         by_person(event)
         and event.decision is Decision.UNSEEN
         and event.supersedes is None
-        and bool(event.boxes)
+        and (bool(event.boxes) or event.stage is AnnotationStage.MANUAL)
     )
 
 

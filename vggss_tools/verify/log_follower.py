@@ -88,16 +88,11 @@ class LogFollower:
     def decision_kept(self, clip_id: str, label: str, reviewer: str) -> Decision:
         """Return the decision of an event that only changes boxes.
 
-        The reviewer's own answer, else the newest of other people's, so that moving a box takes
-        away nobody's decision.
+        The reviewer's own answer, else ``unseen``: who moves a box has said nothing about the
+        class, and the fold keeps the decision that stood.
         """
         own = self.answers(clip_id, label).get(reviewer)
-        if own is not None:
-            return own.decision
-        state = self.state(clip_id, label)
-        people = opinions_of(state).values() if state else ()
-        newest = max(people, key=lambda event: event.order, default=None)
-        return newest.decision if newest else Decision.UNSEEN
+        return own.decision if own is not None else Decision.UNSEEN
 
     def _is_another(self, now: os.stat_result) -> bool:
         """Whether the file was cut short, or another was put in its place."""
