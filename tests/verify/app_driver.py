@@ -147,7 +147,7 @@ class App:
             _, said = self.process.communicate(timeout=START_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, said = self.process.communicate()
+            said = "did not end at Ctrl-C"
         for child in children:
             if child.is_running():
                 child.kill()
@@ -170,12 +170,19 @@ def environment_for(folder: Path, database: Database) -> dict[str, str]:
     }
 
 
+# A shell that runs the tests in the background has told its children to ignore Ctrl-C.
+HEARS_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from vggss_tools.cli import main; main()"
+)
+
+
 def start_app(world: Path, environment: dict[str, str], *options: str) -> App:
     """Start ``vggss verify`` and wait until its App answers."""
     port = free_port()
     # fmt: off
     process = subprocess.Popen(
-        [sys.executable, "-m", "vggss_tools", "--data", world, "verify", "--reviewer", "ann",
+        [sys.executable, "-c", HEARS_CTRL_C, "--data", world, "verify", "--reviewer", "ann",
          "--port", str(port), "--remote", *options],
         env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
     )
