@@ -236,3 +236,23 @@ def test_checking_finds_rows_that_cannot_be_meant(
     db.close()
     with Ledger(path) as ledger, pytest.raises(InvalidInput, match=r"ledger\.sqlite.*b_000001"):
         ledger.check()
+
+
+def test_a_new_ledger_waits_for_the_process_that_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself refuses the write-ahead log at once while another process writes."""
+    path = tmp_path / "ledger.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    pauses: list[float] = []
+
+    def other_ends(seconds: float) -> None:
+        pauses.append(seconds)
+        other.execute("COMMIT")
+
+    monkeypatch.setattr(ledger_module.time, "sleep", other_ends)
+    with Ledger(path) as ledger:
+        assert ledger.outcomes() == []
+    assert len(pauses) == 1
+    other.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from vggss_tools.errors import FailureKind, InvalidInput, VggssError
 # writing; one that a later tool wrote is refused.
 LEDGER_VERSION = 2
 BUSY_S = 60.0  # how long another process' transaction is waited for; each takes milliseconds
+WAL_PAUSE_S = 0.02
 
 _SCHEMA = """
 CREATE TABLE outcomes (
@@ -195,11 +197,27 @@ class Ledger:
         self._facts = f"{self._facts_column} AS facts"
         if for_reading:
             return
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._use_wal()
         # FULL: an outcome that was reported as done survives a power cut, as its files do.
         self._db.execute("PRAGMA synchronous = FULL")
         if version < LEDGER_VERSION:
             self._upgrade()
+
+    def _use_wal(self) -> None:
+        """Turn the write-ahead log on; of two processes that open a new file one has to wait.
+
+        SQLite's own waiting leaves this change out.
+        """
+        end = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(WAL_PAUSE_S)
+            else:
+                return
 
     def _upgrade(self) -> None:
         """Bring the table up to date, whole or not at all, and by one process alone."""

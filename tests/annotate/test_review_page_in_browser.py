@@ -81,6 +81,7 @@ def start(page: Any, name: str = "Ada <b>") -> None:
     """Give a name, which the page asks for."""
     page.fill("#name", name)
     page.click("#name-ok")
+    wait_for(page, "!document.querySelector('dialog[open]')")  # keys are deaf until then
 
 
 def at(page: Any) -> int:
