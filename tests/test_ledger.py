@@ -251,7 +251,7 @@ def test_a_new_ledger_waits_for_the_process_that_makes_it(
         pauses.append(seconds)
         other.execute("COMMIT")
 
-    monkeypatch.setattr(ledger_module.time, "sleep", other_ends)
+    monkeypatch.setattr("vggss_tools.ledger.time.sleep", other_ends)
     with Ledger(path) as ledger:
         assert ledger.outcomes() == []
     assert len(pauses) == 1
